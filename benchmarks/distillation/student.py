@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from rich.console import Console
@@ -39,11 +39,13 @@ from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.value_iteration import PathLengths
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
@@ -88,6 +90,10 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """Feature maps of a value iteration network: 28 parameters each (261 with 8)."""
     restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
+    curriculum: Literal["exact", "teacher", "none"] = "exact"
+    """Path lengths by which a value iteration network learns near cells first: exact ones by a
+    breadth-first search in each batch (privileged information beyond the labels), those of the
+    teacher's own paths, or none, with which it solves far fewer mazes."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
 
@@ -147,17 +153,37 @@ def read_teacher(path: Path | None) -> Any:
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
-def initial_student(config: StudentConfig, number: int) -> Student:
+def path_lengths_of(config: StudentConfig, teacher: Any) -> bool | PathLengths:
+    """Return the argument `curriculum` of a value iteration network."""
+    if config.curriculum == "teacher":
+        return teacher_path_lengths(teacher)
+    return config.curriculum == "exact"
+
+
+def initial_student(
+    config: StudentConfig, number: int, curriculum: bool | PathLengths = True
+) -> Student:
     """Return the untrained student of a restart.
 
+    Args:
+        config: the settings.
+        number: of the restart.
+        curriculum: of a value iteration network; see `path_lengths_of`.
+
     Raises:
-        ValueError: for an unknown kind or argument, or a number outside its range.
+        ValueError: for an unknown kind or argument, a number outside its range, or a curriculum of
+            another student.
     """
     kind, arguments = read_call("student", config.student)
     checked_choice("student", kind, sorted(LEARNING_RATES))
     check_arguments("student", config.student, STUDENTS[kind], arguments)
     if kind == "value_iteration":
-        arguments = {"maps": config.maps, **arguments}
+        arguments = {"maps": config.maps, "curriculum": curriculum, **arguments}
+    elif config.curriculum != "exact":
+        raise ValueError(
+            f"curriculum={config.curriculum!r} of student={config.student!r}; expected a "
+            "value_iteration student, which alone has one"
+        )
     student: Student = make_student(kind, seed=100 * config.seed + number, **arguments)
     return student
 
@@ -166,7 +192,8 @@ def _options(config: StudentConfig) -> str:
     """Return the options of a command that makes the student."""
     default = type(config).student
     named = "" if config.student == default else f'--student "{config.student}" '
-    return f"{named}--maps {config.maps}"
+    ordered = "" if config.curriculum == "exact" else f" --curriculum {config.curriculum}"
+    return f"{named}--maps {config.maps}{ordered}"
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:
@@ -184,9 +211,11 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> St
         "seed": config.seed,
     }
 
+    curriculum = path_lengths_of(config, source.teacher)
+
     def make(numbers: Sequence[int]) -> Distiller:
         students = {
-            f"student {place}": initial_student(config, number)
+            f"student {place}": initial_student(config, number, curriculum)
             for place, number in enumerate(numbers, 1)
         }
         given = students if count > 1 else next(iter(students.values()))
@@ -217,9 +246,10 @@ def best_initial(
         return 0
     task = f"trying {config.restarts} restarts"
     set_status(task)
+    curriculum = path_lengths_of(config, source.teacher)
     with console.status(task):
         number, losses = best_restart(
-            [initial_student(config, each) for each in range(config.restarts)],
+            [initial_student(config, each, curriculum) for each in range(config.restarts)],
             source,
             steps=max(1, round(RESTART_FRACTION * config.steps)),
             **settings,

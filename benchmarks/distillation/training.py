@@ -201,6 +201,7 @@ def save_network(
     card = Card(
         made=made,
         method=method or {},
+        privileged=network.privileged,
         environment=environment,
         training=(TRAINING,),
         held_out=(HELD_OUT,),
@@ -214,3 +215,5 @@ def save_network(
     save_student(output, network, card=card)
     checkpoint_path(output).unlink(missing_ok=True)
     console.print(f"{network.num_parameters} parameters in {output}")
+    if network.privileged:
+        console.print(f"privileged information: {network.privileged}")

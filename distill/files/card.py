@@ -38,6 +38,7 @@ class Card:
     Attributes:
         made: how it was made: the teacher, the command.
         method: the distillation method, "name", and its settings.
+        privileged: information beyond labels that the training used (`Student.privileged`).
         environment: arguments of `gymnasium.make` for its environment: "id" and options.
         training: levels it was trained on.
         held_out: levels it was evaluated on.
@@ -52,6 +53,7 @@ class Card:
 
     made: str = ""
     method: Mapping[str, Any] = field(default_factory=dict)
+    privileged: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
@@ -79,8 +81,9 @@ class Card:
             TypeError, ValueError: for an unknown or invalid entry.
         """
         entries = current_card(document)
-        if not isinstance(entries.get("made", ""), str):
-            raise TypeError(f"made={entries['made']!r}; expected text")
+        for name in ("made", "privileged"):
+            if not isinstance(entries.get(name, ""), str):
+                raise TypeError(f"{name}={entries[name]!r}; expected text")
         for name in ("environment", "method"):
             if not isinstance(entries.get(name, {}), Mapping):
                 raise TypeError(f"{name}={entries[name]!r}; expected arguments by name")
@@ -118,6 +121,7 @@ class Card:
             else f"A student of kind `{config['kind']}`.",
             self.made,
             *self._method(),
+            f"Privileged information: {self.privileged}." if self.privileged else "",
             *self._environment(),
             *self._size(),
             *self._levels(),

@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 CARD = Card(
     made="By hand.",
+    privileged="training used a map",
     environment={"id": "DynaMazeGenerated-v0", "size": 11, "observation": "planes"},
     training=(LevelRange(0, 1000),),
     held_out=(LevelRange(5000, 500), LevelRange(9000, 1)),
@@ -115,6 +116,7 @@ def test_card_round_trip_and_page(tmp_path: Path) -> None:
         "# s\n",
         "`value_iteration` (maps 4, iterations None)",
         "By hand.",
+        "Privileged information: training used a map.",
         "gymnasium.make(\"DynaMazeGenerated-v0\", size=11, observation='planes')",
         "| parameters | 113 |",
         "| bytes of weights | 452 |",
@@ -338,6 +340,7 @@ def test_weights_must_be_finite(file: Path, number: float, monkeypatch: pytest.M
         {"held_out": [["a", 1]]},
         {"training": [[0, 10]], "held_out": [[9, 1]]},
         {"made": 5},
+        {"privileged": 5},
         {"environment": [1]},
         {"unknown": 1},
     ],

@@ -6,7 +6,8 @@ held-out mazes, greedily and from every cell: perfect mazes of 11x11, mazes with
 obstacles, and larger ones; and by episodes in mazes whose walls open and close (`changing_mazes`).
 
 Four axes: parameters, bytes, multiply-adds of a decision and its microseconds on one thread
-(exported, without torch, where the kind of student allows). And baselines:
+(exported, without torch, where the kind of student allows). Beside them the bytes of a file, and
+those of a decision in C as object code. And baselines:
 
 - the exact planner, a breadth-first search, with a normalised return of 1: its microseconds;
 - in changing mazes, the exact planner with the initial map throughout;
@@ -85,8 +86,8 @@ from dynamaze.common.arrays import BoolArray
 from dynamaze.common.options import Mazes, PositiveFraction, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.dataset import Dataset
-from dynamaze.distill.core.size import Size
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.files.students import file_bytes
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.training.distiller import Distiller
@@ -102,6 +103,9 @@ AXES = {
     "microseconds": "microseconds of a decision",
 }
 """Columns of the four measures of size, and their labels."""
+
+STORED = {"file_bytes": "bytes of a file", "object_bytes": "bytes of object code"}
+"""Columns of two further sizes, and their labels: NaN of policies without."""
 
 GROUPS = ("VIN", "convolutional", "MLP")
 """Groups of students, by the first word of their names."""
@@ -183,7 +187,8 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
         A row for each run, student and kind of mazes: success, normalised_return, agreement; and
         others by name: `..._distances`, a row for each of these and each range of distances to the
         goal: nearest, furthest, cells, weight, success (see `DistanceRange`); `..._sizes`, a row
-        for each student: the four axes, and its training time in seconds; and, if anything is
+        for each student: the four axes, the bytes of its file without a card and of its object
+        code, and its training time in seconds; and, if anything is
         pruned, `..._pruned`, a row for each run, kind of mazes and fraction of the largest
         student's weights: fraction (that is kept), weights (the number that is not zero), and its
         evaluation.
@@ -197,7 +202,9 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
     tables = {
         config.name: results,
         f"{config.name}_distances": ranges,
-        f"{config.name}_sizes": {name: sizes[name] for name in ("student", *AXES, "seconds")},
+        f"{config.name}_sizes": {
+            name: sizes[name] for name in ("student", *AXES, *STORED, "seconds")
+        },
     }
     if config.pruned_to:
         tables[f"{config.name}_pruned"] = _part(rows, is_pruned, PRUNED_COLUMNS)
@@ -242,17 +249,14 @@ def trial(config: FrontierConfig, number: int) -> Table:
             common | {"mazes": CHANGING_MAZES} | evaluate_while_changing(policy, config, seed)
         )
         rows.append(
-            common
-            | {"mazes": SIZE_ROWS}
-            | sizes_of(measure_size(policy, observation))
-            | {"seconds": seconds}
+            common | {"mazes": SIZE_ROWS} | sizes_of(policy, observation) | {"seconds": seconds}
         )
     stale = evaluate_while_changing(ShortestPathPolicy(), config, seed, sees_changes=False)
     rows.append({"run": number, "student": STALE_PLANNER, "mazes": CHANGING_MAZES} | stale)
     largest = max(config.names, key=lambda name: trained[name][0].num_parameters)
     for row in prune(config, trained[largest][0], {kind: held_out[kind] for kind in kinds}):
         rows.append({"run": number, "student": largest} | row)
-    names = (*PRUNED_COLUMNS, *RANGE_COLUMNS, *AXES, "seconds")
+    names = (*PRUNED_COLUMNS, *RANGE_COLUMNS, *AXES, *STORED, "seconds")
     return from_rows([dict.fromkeys(names, np.nan) | row for row in rows])
 
 
@@ -288,9 +292,18 @@ def quality_of(result: EvaluationResult) -> dict[str, float]:
     return {name: getattr(result, name) for name in QUALITY_COLUMNS}
 
 
-def sizes_of(size: Size) -> dict[str, float]:
-    """Return the axes of a size by column."""
-    return {name: float(getattr(size, name)) for name in AXES}
+def sizes_of(policy: Any, observation: Any) -> dict[str, float]:
+    """Return the sizes of a policy by column."""
+    size = measure_size(policy, observation)
+    try:
+        stored = file_bytes(getattr(policy, "inner", policy))
+    except (TypeError, ValueError):  # as the exact planner
+        stored = np.nan
+    return {
+        **{name: float(getattr(size, name)) for name in AXES},
+        "file_bytes": stored,
+        "object_bytes": np.nan if size.object_code is None else size.object_code.bytes,
+    }
 
 
 def _supports(name: str, held_out: HeldOut) -> bool:
@@ -373,9 +386,11 @@ def summary(tables: Tables, config: FrontierConfig) -> dict[str, Lines]:
     for name in distinct(rows, "student"):
         own = rows_where(rows, student=name)
         returns.append((name, str(len(distinct(own, "run"))), *_percents(own, kinds)))
-    axes: Lines = [("student", *AXES.values(), "seconds of training")]
+    columns = [name for name in (*AXES, *STORED, "seconds") if name in sizes]
+    labels = {**AXES, **STORED, "seconds": "seconds of training"}
+    axes: Lines = [("student", *(labels[name] for name in columns))]
     for at, name in enumerate(sizes["student"].tolist()):
-        numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
+        numbers = [_number_text(sizes[column][at]) for column in columns]
         axes.append((name, *numbers))
     return {
         "Normalised return on held-out levels": returns,
@@ -383,6 +398,10 @@ def summary(tables: Tables, config: FrontierConfig) -> dict[str, Lines]:
         "Sizes": axes,
         **_pruned_lines(tables.get(f"{config.name}_pruned")),
     }
+
+
+def _number_text(number: float) -> str:
+    return f"{number:,.4g}" if np.isfinite(number) else "-"
 
 
 def _pruned_lines(table: Table | None) -> dict[str, Lines]:

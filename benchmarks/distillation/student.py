@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,14 +34,18 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     import_name,
     read_call,
 )
+from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.core.size import num_bytes
 from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.files.students import load_student
+from dynamaze.distill.export.c_source.object_code import object_code
+from dynamaze.distill.files.students import file_bytes, load_student
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
@@ -119,10 +123,14 @@ def main(config: StudentConfig) -> None:
             for bits, smaller in rounded.items():
                 found = evaluate_policy(smaller, held_out).success_by_maze
                 console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes): {percent_text(found)}"
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes of weights): "
+                    f"{percent_text(found)}"
                 )
             if kind == CARD_KIND:
                 results[mazes] = result
+    observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
+    forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}
+    console.print(summary_grid("Bytes", byte_lines(forms, observation)))
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,
@@ -133,8 +141,26 @@ def main(config: StudentConfig) -> None:
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
         results=results,
-        size=measure_size(student, split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]),
+        size=measure_size(student, observation),
     )
+
+
+def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
+    """Return the table of bytes of weights, of a file, and of object code, by form of a student.
+
+    Args:
+        forms: the student and rounded ones, by name.
+        observation: a single one, whose size the object code is for.
+    """
+    codes = {name: object_code(student, observation) for name, student in forms.items()}
+    compilers = {code.compiler for code in codes.values() if code is not None}
+    compiled_by = f" ({compilers.pop()})" if compilers else ""
+    lines: Lines = [("weights", "weights alone", "file, no card", f"object code{compiled_by}")]
+    for name, student in forms.items():
+        code = codes[name]
+        sizes = num_bytes(student), file_bytes(student), None if code is None else code.bytes
+        lines.append((name, *("-" if each is None else f"{each:,}" for each in sizes)))
+    return lines
 
 
 def read_teacher(path: Path | None) -> Any:

@@ -11,7 +11,7 @@ from dynamaze.common.validation import checked_integer, checked_number
 from ..core.distances import DistanceRange, distance_lines, rate_texts
 from ..core.levels import LevelRange, check_disjoint
 from ..core.old_names import current_card
-from ..core.size import Size
+from ..core.size import ObjectCode, Size
 from .weights import StudentFileError
 
 
@@ -102,15 +102,22 @@ class Card:
             size = Size(*entries["size"])
             for name, number in zip(Size._fields[:3], size, strict=False):
                 checked_integer(name, number, 0)
+            if size.object_code is not None:
+                code = ObjectCode(*size.object_code)
+                checked_integer("object_code", code.bytes, 0)
+                if not isinstance(code.compiler, str):
+                    raise TypeError(f"compiler={code.compiler!r}; expected text")
+                size = size._replace(object_code=code)
             entries["size"] = size
         return cls(**entries)
 
-    def page(self, file: str, config: Mapping[str, Any]) -> str:
+    def page(self, file: str, config: Mapping[str, Any], file_bytes: int) -> str:
         """Return the card as markdown.
 
         Args:
             file: name of the student's file.
             config: the student's `config`.
+            file_bytes: size of the file, which the card in it cannot know.
         """
         name = file.removesuffix(".safetensors")
         arguments = ", ".join(f"{key} {value}" for key, value in config.items() if key != "kind")
@@ -123,7 +130,7 @@ class Card:
             *self._method(),
             f"Privileged information: {self.privileged}." if self.privileged else "",
             *self._environment(),
-            *self._size(),
+            *self._size(file_bytes),
             *self._levels(),
             LOADING.format(file=file),
         ]
@@ -142,17 +149,25 @@ class Card:
         made = f'gymnasium.make("{self.environment["id"]}"{", " if options else ""}{options})'
         return [f"Made for `{made}`."]
 
-    def _size(self) -> list[str]:
+    def _size(self, file_bytes: int) -> list[str]:
         if self.size is None:
             return []
         size = self.size
         rows = (
             ("parameters", f"{size.parameters:,}"),
             ("bytes of weights", f"{size.bytes:,}"),
+            ("bytes of the file", f"{file_bytes:,}"),
+            *self._object_code(),
             ("multiply-adds per decision", f"{size.multiply_adds:,}"),
         )
         table = "\n".join(f"| {name} | {number} |" for name, number in rows)
         return ["## Size", f"| | |\n| --- | --- |\n{table}"]
+
+    def _object_code(self) -> list[tuple[str, str]]:
+        code = None if self.size is None else self.size.object_code
+        return (
+            [] if code is None else [(f"bytes of object code ({code.compiler})", f"{code.bytes:,}")]
+        )
 
     def _levels(self) -> list[str]:
         lines = []

@@ -10,6 +10,7 @@ from dynamaze.benchmarks.distillation import (
     student,
     teacher,
 )
+from dynamaze.distill.export.c_source.policy import find_compiler
 from dynamaze.distill.files.students import load_card, load_student
 
 
@@ -26,10 +27,12 @@ def test_student_from_teacher_file(tmp_path, capsys):
     card = load_card(config.output)
     assert card.size.parameters == 113
     assert card.size.multiply_adds > 100_000
+    if find_compiler() is not None:
+        assert card.size.object_code.bytes > card.size.bytes
     output = capsys.readouterr().out
     assert "31x31" in output
-    assert "rounded (8, 121 bytes)" in output
-    assert "rounded (ternary, 33 bytes)" in output
+    assert "rounded (8, 121 bytes of weights)" in output
+    assert "rounded (ternary, 33 bytes of weights)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
 
 

@@ -76,9 +76,16 @@ def distance_sections(table: Table | None, policy: str, mazes: str = "mazes") ->
 
 def _mean_range(rows: Table) -> DistanceRange:
     """Return a range with its mean fractions of cells and return over the runs."""
-    ends = int(rows["nearest"][0]), int(rows["furthest"][0])
-    means = (float(rows[name].mean()) for name in ("cells", "weight"))
-    return DistanceRange(*ends, *means, success=np.nan, low=np.nan, high=np.nan, mazes=0)
+    return DistanceRange(
+        nearest=int(rows["nearest"][0]),
+        furthest=int(rows["furthest"][0]),
+        cells=float(rows["cells"].mean()),
+        weight=float(rows["weight"].mean()),
+        success=np.nan,
+        low=np.nan,
+        high=np.nan,
+        mazes=0,
+    )
 
 
 def _rate(rows: Table) -> str:

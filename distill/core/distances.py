@@ -43,7 +43,11 @@ class DistanceRange(NamedTuple):
 
     def rounded(self, digits: int = 4) -> DistanceRange:
         """Return it with fractions of some digits after the point, for files."""
-        return DistanceRange(*(round(number, digits) for number in self))
+        rounded = {
+            name: round(getattr(self, name), digits)
+            for name in ("cells", "weight", "success", "low", "high")
+        }
+        return self._replace(**rounded)
 
 
 def success_by_distance(

@@ -296,7 +296,7 @@ def sizes_of(policy: Any, observation: Any) -> dict[str, float]:
     """Return the sizes of a policy by column."""
     size = measure_size(policy, observation)
     try:
-        stored = file_bytes(getattr(policy, "inner", policy))
+        stored: float = file_bytes(getattr(policy, "inner", policy))
     except (TypeError, ValueError):  # as the exact planner
         stored = np.nan
     return {

@@ -12,8 +12,7 @@ from typing import Any
 from dynamaze.common.optional_imports import optional_import
 
 from ..students.value_iteration import PathLengths
-from ..teachers import as_teacher
-from .source import label_batch
+from ..teachers import as_teacher, teacher_labels
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -40,7 +39,7 @@ def teacher_path_lengths(teacher: Any) -> PathLengths:
     def path_lengths(observations: Tensor) -> Tensor:
         nonlocal last
         if last is None or last[0] is not observations:
-            labels = label_batch(policy, observations.detach().cpu().numpy()).logits
+            labels = teacher_labels(policy, observations.detach().cpu().numpy())
             actions = torch.as_tensor(labels.argmax(axis=1), device=observations.device)
             last = observations, steps_by_actions(observations, actions)
         return last[1]

@@ -34,7 +34,7 @@ from dynamaze.benchmarks.distillation.methods.maze_teacher import (
 from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.base import Student
-from dynamaze.distill.students.value_iteration import ValueIterationNetwork
+from dynamaze.distill.students.value_iteration import PathLengths, ValueIterationNetwork
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation import MazeGenerator
 
@@ -55,7 +55,11 @@ def trial(
 ) -> Arms:
     """Train three students on the same batches, and evaluate them and the teacher."""
     teacher = maze_teacher(teacher_steps)
-    curricula = {EXACT: True, TEACHERS: teacher_path_lengths(teacher), NONE: False}
+    curricula: dict[str, bool | PathLengths] = {
+        EXACT: True,
+        TEACHERS: teacher_path_lengths(teacher),
+        NONE: False,
+    }
     students: dict[str, Student] = {
         name: ValueIterationNetwork(8, curriculum=curriculum, seed=seed)
         for name, curriculum in curricula.items()

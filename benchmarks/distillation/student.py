@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from rich.console import Console
@@ -19,7 +19,6 @@ from dynamaze.benchmarks.distillation.mazes import (
     evaluate_on_kinds,
     evaluate_policy,
     percent_text,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.method_options import MethodConfig
 from dynamaze.benchmarks.distillation.training import (
@@ -27,7 +26,7 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     distil_with_checkpoints,
-    evaluation_line,
+    print_evaluation,
     save_network,
 )
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -35,16 +34,22 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     import_name,
     read_call,
 )
+from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.core.size import num_bytes
+from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.files.students import load_student
+from dynamaze.distill.export.c_source.object_code import object_code
+from dynamaze.distill.files.students import file_bytes, load_student
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.value_iteration import PathLengths
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
@@ -59,6 +64,9 @@ RESTART_FRACTION = 0.15
 
 SIZES = (11, 21, 31)
 """Sides of the mazes of the evaluation; none in training is longer than 15."""
+
+CARD_KIND = "perfect"
+"""Kind of the mazes whose evaluation the card has: the one with the longest paths."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,10 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """Feature maps of a value iteration network: 28 parameters each (261 with 8)."""
     restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
+    curriculum: Literal["exact", "teacher", "none"] = "exact"
+    """Path lengths by which a value iteration network learns near cells first: exact ones by a
+    breadth-first search in each batch (privileged information beyond the labels), those of the
+    teacher's own paths, or none, with which it solves far fewer mazes."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
 
@@ -103,16 +115,22 @@ def main(config: StudentConfig) -> None:
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    normalised_return = None
+    results = {}
     for size in SIZES:
-        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
-            normalised_return = normalised_return or return_estimate(result)
-            console.print(evaluation_line(name, size, result))
+        for kind, held_out, result in evaluate_on_kinds(student, size, config.mazes):
+            mazes = f"{kind} {size}x{size}"
+            print_evaluation(console, mazes, result)
             for bits, smaller in rounded.items():
+                found = evaluate_policy(smaller, held_out).success_by_maze
                 console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{percent_text(evaluate_policy(smaller, held_out).success_by_maze)}"
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes of weights): "
+                    f"{percent_text(found)}"
                 )
+            if kind == CARD_KIND:
+                results[mazes] = result
+    observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
+    forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}
+    console.print(summary_grid("Bytes", byte_lines(forms, observation)))
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,
@@ -122,9 +140,27 @@ def main(config: StudentConfig) -> None:
         f"{config.seed} --method {config.method}`, from {teacher}.",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
-        normalised_return=normalised_return,
-        size=measure_size(student, split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]),
+        results=results,
+        size=measure_size(student, observation),
     )
+
+
+def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
+    """Return the table of bytes of weights, of a file, and of object code, by form of a student.
+
+    Args:
+        forms: the student and rounded ones, by name.
+        observation: a single one, whose size the object code is for.
+    """
+    codes = {name: object_code(student, observation) for name, student in forms.items()}
+    compilers = {code.compiler for code in codes.values() if code is not None}
+    compiled_by = f" ({compilers.pop()})" if compilers else ""
+    lines: Lines = [("weights", "weights alone", "file, no card", f"object code{compiled_by}")]
+    for name, student in forms.items():
+        code = codes[name]
+        sizes = num_bytes(student), file_bytes(student), None if code is None else code.bytes
+        lines.append((name, *("-" if each is None else f"{each:,}" for each in sizes)))
+    return lines
 
 
 def read_teacher(path: Path | None) -> Any:
@@ -143,17 +179,37 @@ def read_teacher(path: Path | None) -> Any:
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
-def initial_student(config: StudentConfig, number: int) -> Student:
+def path_lengths_of(config: StudentConfig, teacher: Any) -> bool | PathLengths:
+    """Return the argument `curriculum` of a value iteration network."""
+    if config.curriculum == "teacher":
+        return teacher_path_lengths(teacher)
+    return config.curriculum == "exact"
+
+
+def initial_student(
+    config: StudentConfig, number: int, curriculum: bool | PathLengths = True
+) -> Student:
     """Return the untrained student of a restart.
 
+    Args:
+        config: the settings.
+        number: of the restart.
+        curriculum: of a value iteration network; see `path_lengths_of`.
+
     Raises:
-        ValueError: for an unknown kind or argument, or a number outside its range.
+        ValueError: for an unknown kind or argument, a number outside its range, or a curriculum of
+            another student.
     """
     kind, arguments = read_call("student", config.student)
     checked_choice("student", kind, sorted(LEARNING_RATES))
     check_arguments("student", config.student, STUDENTS[kind], arguments)
     if kind == "value_iteration":
-        arguments = {"maps": config.maps, **arguments}
+        arguments = {"maps": config.maps, "curriculum": curriculum, **arguments}
+    elif config.curriculum != "exact":
+        raise ValueError(
+            f"curriculum={config.curriculum!r} of student={config.student!r}; expected a "
+            "value_iteration student, which alone has one"
+        )
     student: Student = make_student(kind, seed=100 * config.seed + number, **arguments)
     return student
 
@@ -162,7 +218,8 @@ def _options(config: StudentConfig) -> str:
     """Return the options of a command that makes the student."""
     default = type(config).student
     named = "" if config.student == default else f'--student "{config.student}" '
-    return f"{named}--maps {config.maps}"
+    ordered = "" if config.curriculum == "exact" else f" --curriculum {config.curriculum}"
+    return f"{named}--maps {config.maps}{ordered}"
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:
@@ -180,9 +237,11 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> St
         "seed": config.seed,
     }
 
+    curriculum = path_lengths_of(config, source.teacher)
+
     def make(numbers: Sequence[int]) -> Distiller:
         students = {
-            f"student {place}": initial_student(config, number)
+            f"student {place}": initial_student(config, number, curriculum)
             for place, number in enumerate(numbers, 1)
         }
         given = students if count > 1 else next(iter(students.values()))
@@ -213,9 +272,10 @@ def best_initial(
         return 0
     task = f"trying {config.restarts} restarts"
     set_status(task)
+    curriculum = path_lengths_of(config, source.teacher)
     with console.status(task):
         number, losses = best_restart(
-            [initial_student(config, each) for each in range(config.restarts)],
+            [initial_student(config, each, curriculum) for each in range(config.restarts)],
             source,
             steps=max(1, round(RESTART_FRACTION * config.steps)),
             **settings,

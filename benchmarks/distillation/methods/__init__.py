@@ -18,6 +18,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
         "codistillation_workers": ".codistillation_workers:EXPERIMENT",
         "confidence_weighted": ".confidence_weighted:EXPERIMENT",
         "critic_warm_up": ".with_teacher:CRITIC_WARM_UP",
+        "curriculum": ".curriculum:EXPERIMENT",
         "data_free": ".data_free:EXPERIMENT",
         "dataset": ".dataset:EXPERIMENT",
         "distral": ".cohorts:DISTRAL",

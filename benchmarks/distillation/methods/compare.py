@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from warnings import catch_warnings
 
 import gymnasium as gym
@@ -27,6 +27,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.distillation.by_distance import (
+    distance_sections,
+    result_rows,
+    split_ranges,
+)
 from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
 from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
@@ -58,6 +63,7 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.options import Mazes, Range, Runs, Steps
 from dynamaze.common.validation import checked_choice
+from dynamaze.distill.core.distances import DistanceRange
 from dynamaze.distill.core.policy import softmax
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
@@ -87,6 +93,8 @@ KINDS = (*STATIC, CHANGING)
 
 EVERYTHING, RANDOM_STATES, ENSEMBLE = "one learner with everything", "random states", "ensemble"
 SIMPLE = (EVERYTHING, RANDOM_STATES, ENSEMBLE)
+
+MEASURES = ("success", "normalised_return", "agreement")
 
 COUNTED = ("steps", "labels", "unlabelled", "teacher_calls", "env_steps", "parameters", "bytes")
 """What an arm used, all members and networks of the training together."""
@@ -193,12 +201,15 @@ def run(config: CompareConfig, runner: Runner | None = None) -> Tables:
         runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        A row for each arm, run and kind of mazes; and one for each method that does not fit.
+        A row for each arm, run and kind of mazes, one for each of their ranges of distances, and
+        one for each method that does not fit.
     """
     rows = stack_runs((runner or Runner()).run(trial, config))
     unfit = config.unfit() or {"": ""}
+    results, ranges = split_ranges(rows)
     return {
-        config.name: rows,
+        config.name: results,
+        f"{config.name}_distances": ranges,
         f"{config.name}_unfit": from_rows([{"arm": a, "reason": r} for a, r in unfit.items()]),
     }
 
@@ -217,9 +228,11 @@ def trial(config: CompareConfig, arm: str, number: int) -> Table:
     rows = []
     for kind in KINDS:
         results = [evaluated(policy, kind, config, seed) for policy in training.policies()]
-        means = np.mean(results, axis=0)
-        found = dict(zip(("success", "normalised_return", "agreement"), means, strict=True))
-        rows.append({"run": number, "arm": arm, "mazes": kind, **found, **counts})
+        means = {
+            name: float(np.mean([getattr(each, name) for each in results])) for name in MEASURES
+        }
+        about = {"run": number, "arm": arm, "mazes": kind, **counts}
+        rows += result_rows(about, means, mean_ranges(results))
     return from_rows(rows)
 
 
@@ -397,17 +410,35 @@ def affordable_steps(arm: str, teacher: Any, seed: int, cpu_seconds: float) -> i
     return MULTIPLE * max(1, round(steps / MULTIPLE))
 
 
-def evaluated(
-    policy: Any, kind: str, config: CompareConfig, seed: int
-) -> tuple[float, float, float]:
-    """Return success rate, normalised return and agreement with optimal actions."""
+class Evaluation(NamedTuple):
+    """Evaluation of a policy in mazes of one kind."""
+
+    success: float
+    normalised_return: float
+    agreement: float  # fraction of its actions that are optimal
+    by_distance: tuple[DistanceRange, ...]  # empty for mazes that change
+
+
+def evaluated(policy: Any, kind: str, config: CompareConfig, seed: int) -> Evaluation:
+    """Return the evaluation of a policy in held-out mazes of a kind."""
     if kind == CHANGING:
         generator = held_out_generators(SIDE)["loops"]
         played = evaluate_in_changing_mazes(policy, generator, config.mazes, seed=seed)
         success, normalised = played.success.mean(), played.normalised_return.mean()
-        return float(success), float(normalised), played.agreement
+        return Evaluation(float(success), float(normalised), played.agreement, ())
     result = evaluate_policy(policy, held_out_mazes(kind, config.mazes))
-    return result.success, result.normalised_return, result.agreement
+    return Evaluation(
+        result.success, result.normalised_return, result.agreement, result.by_distance
+    )
+
+
+def mean_ranges(results: Sequence[Evaluation]) -> list[DistanceRange]:
+    """Return success rates by distance, means over the members of a cohort in the same mazes."""
+    members = zip(*(each.by_distance for each in results), strict=True)
+    return [
+        ranges[0]._replace(success=float(np.mean([each.success for each in ranges])))
+        for ranges in members
+    ]
 
 
 # -- summary and plot ------------------------------------------------------------------------------
@@ -431,12 +462,14 @@ def summary(tables: Tables, config: CompareConfig) -> dict[str, Lines]:
             ]
             lines.append((arm, *cells))
         sections[title] = lines
-    lines = [("arm", *(name.replace("_", " ") for name in COUNTED), "CPU s")]
-    for arm in arms:
-        own = rows_where(rows, arm=arm, mazes=KINDS[0])
-        cells = [f"{np.mean(own[name]):,.0f}" for name in COUNTED]
-        lines.append((arm, *cells, f"{np.mean(own['cpu_seconds']):.1f}"))
-    sections["Used in a run, mean"] = lines
+    sections |= distance_sections(tables.get(f"{config.name}_distances"), "arm")
+    costs = {"Used in a run, mean": COUNTED[:5], "Networks of a run": (*COUNTED[5:], "cpu_seconds")}
+    for title, columns in costs.items():
+        lines = [("arm", *(name.replace("_", " ") for name in columns))]
+        for arm in arms:
+            own = rows_where(rows, arm=arm, mazes=KINDS[0])
+            lines.append((arm, *(f"{np.mean(own[name]):,.0f}" for name in columns)))
+        sections[title] = lines
     reasons = [(a, r) for a, r in zip(unfit["arm"], unfit["reason"], strict=True) if a]
     if reasons:
         sections["Methods that do not fit"] = [("method", "reason"), *reasons]

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dynamaze.benchmarks.distillation import (
     student,
     teacher,
 )
+from dynamaze.distill.export.c_source.policy import find_compiler
 from dynamaze.distill.files.students import load_card, load_student
 
 
@@ -25,10 +27,12 @@ def test_student_from_teacher_file(tmp_path, capsys):
     card = load_card(config.output)
     assert card.size.parameters == 113
     assert card.size.multiply_adds > 100_000
+    if find_compiler() is not None:
+        assert card.size.object_code.bytes > card.size.bytes
     output = capsys.readouterr().out
     assert "31x31" in output
-    assert "rounded (8, 121 bytes)" in output
-    assert "rounded (ternary, 33 bytes)" in output
+    assert "rounded (8, 121 bytes of weights)" in output
+    assert "rounded (ternary, 33 bytes of weights)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
 
 
@@ -62,6 +66,28 @@ def test_student_of_other_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert made.config == {**made.config, "kind": "transformer", "layers": 1, "width": 8}
     assert card.size.parameters == made.num_parameters
     assert 'student --student "transformer(layers=1, width=8, heads=2)" --maps 4' in card.made
+
+
+def test_curriculum_of_teacher_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student, "SIZES", (5,))
+    weights = {}
+    for name in ("exact", "teacher", "none"):
+        config = student.StudentConfig(
+            tmp_path / f"{name}.safetensors", steps=8, restarts=2, mazes=2, curriculum=name
+        )
+        student.main(config)
+        card = load_card(config.output)
+        assert ("breadth-first search" in card.privileged) == (name == "exact")
+        assert (f"--curriculum {name}" in card.made) == (name != "exact")
+        weights[name] = load_student(config.output).state_dict()
+    assert "Privileged information: training used exact" in (tmp_path / "exact.md").read_text()
+    # The exact policy's own paths are shortest ones.
+    assert all(
+        torch.equal(weights["exact"][key], weights["teacher"][key]) for key in weights["exact"]
+    )
+    assert not torch.equal(weights["exact"]["move"], weights["none"]["move"])
+    with pytest.raises(ValueError, match="curriculum='none' of student='residual'; expected"):
+        student.main(student.StudentConfig(student="residual", curriculum="none"))
 
 
 @pytest.mark.parametrize(

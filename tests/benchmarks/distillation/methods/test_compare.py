@@ -14,6 +14,7 @@ from dynamaze.benchmarks.distillation.methods.compare import (
     KINDS,
     MULTIPLE,
     ROLLOUT,
+    STATIC,
     CompareConfig,
     Ensemble,
     make_training,
@@ -39,7 +40,10 @@ def test_table_has_every_arm_that_fits_and_reasons_for_the_others():
         np.testing.assert_array_equal(own["teacher_calls"], own["steps"])
         assert (own["labels"] > own["steps"]).all()
         assert (own["steps"] % MULTIPLE == 0).all()
+    ranges = tables["compare_distances"]
+    assert set(ranges["mazes"].tolist()) == set(STATIC)  # changing mazes have no fixed distances
     sections = summary(tables, config)
+    assert "Success rate by distance to the goal, perfect" in sections
     assert sections["Methods that do not fit"][1][0] == "layerwise"
     assert len(plot(tables, config).axes) == len(KINDS)
 

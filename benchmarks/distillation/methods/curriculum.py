@@ -1,0 +1,126 @@
+"""Experiment of the curriculum: does a value iteration network need exact path lengths?
+
+Its training weighs each iteration's loss by path lengths to the goal. By default they come from a
+breadth-first search in each batch: privileged information. Those of the teacher's own greedy paths
+need the teacher alone; where it errs, they are too long, or missing.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from dynamaze.benchmarks.distillation.mazes import (
+    TRAINING,
+    HeldOut,
+    MazeSampler,
+    evaluate_policy,
+    held_out_generators,
+)
+from dynamaze.benchmarks.distillation.methods.harness import (
+    NULL,
+    RETURN,
+    Arms,
+    Comparison,
+    MethodExperiment,
+)
+from dynamaze.benchmarks.distillation.methods.maze_teacher import (
+    SIDE,
+    TEACHER_STEPS,
+    held_out_mazes,
+    maze_teacher,
+)
+from dynamaze.distill.data.path_lengths import teacher_path_lengths
+from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.value_iteration import PathLengths, ValueIterationNetwork
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.envs.generation import MazeGenerator
+
+STEPS, MAZES, LEARNING_RATE = 800, 100, 0.05
+"""Training steps, held-out mazes of each kind, and Adam's step size."""
+
+LARGE = 31
+"""Side of larger perfect mazes, which are not trained on."""
+
+SUCCESS, LARGE_SUCCESS = "success", f"success, {LARGE}x{LARGE}"
+
+TEACHER = "teacher"
+EXACT, TEACHERS, NONE = "exact path lengths", "the teacher's path lengths", "no path lengths"
+
+
+def trial(
+    seed: int, *, teacher_steps: int = TEACHER_STEPS, steps: int = STEPS, mazes: int = MAZES
+) -> Arms:
+    """Train three students on the same batches, and evaluate them and the teacher."""
+    teacher = maze_teacher(teacher_steps)
+    curricula: dict[str, bool | PathLengths] = {
+        EXACT: True,
+        TEACHERS: teacher_path_lengths(teacher),
+        NONE: False,
+    }
+    students: dict[str, Student] = {
+        name: ValueIterationNetwork(8, curriculum=curriculum, seed=seed)
+        for name, curriculum in curricula.items()
+    }
+    generators = tuple(held_out_generators(SIDE).values())
+    source = FunctionSource(teacher, MazeSampler(generators), (TRAINING,))
+    Distiller(
+        students,
+        source,
+        total_steps=steps,
+        learning_rate=LEARNING_RATE,
+        device="cpu",
+        seed=seed,
+    ).distil()
+    return {name: measures(each, mazes) for name, each in {TEACHER: teacher, **students}.items()}
+
+
+def measures(policy: Student, mazes: int) -> dict[str, float]:
+    """Return return and success rate, means over the kinds, and that in larger mazes; in percent.
+
+    Args:
+        policy: the policy.
+        mazes: held-out mazes of each kind.
+    """
+    found = [
+        evaluate_policy(policy, held_out_mazes(kind, mazes)) for kind in held_out_generators(SIDE)
+    ]
+    return {
+        RETURN: 100 * float(np.mean([each.normalised_return for each in found])),
+        SUCCESS: 100 * float(np.mean([each.success for each in found])),
+        LARGE_SUCCESS: 100 * evaluate_policy(policy, large_mazes(mazes)).success,
+    }
+
+
+@cache
+def large_mazes(count: int) -> HeldOut:
+    """Return held-out perfect mazes that are larger than those of the training."""
+    return HeldOut.generate(MazeGenerator(LARGE), count)
+
+
+EXPERIMENT = MethodExperiment(
+    name="curriculum",
+    method="soft",
+    setting=(
+        f"Unseen mazes of {SIDE}x{SIDE}, perfect, with loops and with obstacles, labelled by a "
+        f"residual network of 131,556 parameters; value iteration networks of 8 channels, {STEPS} "
+        f"steps on the same batches. Evaluation from every cell of {MAZES} held-out mazes of each "
+        f"kind, and of perfect ones of {LARGE}x{LARGE}."
+    ),
+    trial=trial,
+    comparisons=(
+        Comparison(TEACHERS, EXACT, -1.0, NULL, measure=SUCCESS),
+        Comparison(TEACHERS, EXACT, -1.0, NULL, measure=LARGE_SUCCESS),
+        Comparison(TEACHERS, NONE, 20.0, measure=SUCCESS),
+        Comparison(TEACHERS, NONE, 20.0, measure=LARGE_SUCCESS),
+    ),
+    runs=8,
+    lesson=(
+        "A value iteration network needs to know which cells its wave front has reached; the "
+        "lengths of the teacher's own paths are tried in place of exact ones."
+    ),
+    columns=(RETURN, SUCCESS, LARGE_SUCCESS),
+    testing={"teacher_steps": 1, "steps": 2, "mazes": 2},
+)

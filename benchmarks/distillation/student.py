@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,10 +41,15 @@ from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.export.common.students import operations_of
+from dynamaze.distill.export.compiled import CompiledPolicy
+from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.hardened import LONGEST_PATH, hardened
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
@@ -60,6 +65,9 @@ RESTART_FRACTION = 0.15
 SIZES = (11, 21, 31)
 """Sides of the mazes of the evaluation; none in training is longer than 15."""
 
+LARGE_MAZES = {101: 200, 201: 50, 1001: 2}
+"""Side -> maximum number of mazes of each kind in which hardened students are evaluated, too."""
+
 
 @dataclass(frozen=True)
 class StudentConfig(MethodConfig, TrainingConfig):
@@ -67,8 +75,9 @@ class StudentConfig(MethodConfig, TrainingConfig):
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
     continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
-    its weights rounded to eight bits, four, or three values. Some minutes on one core; a stopped
-    run continues from its checkpoint.
+    its weights rounded to eight bits, four, or three values. A value iteration network is hardened
+    for long paths, and also evaluated in some mazes of up to 1001x1001. Some minutes on one core; a
+    stopped run continues from its checkpoint.
     """
 
     output: OutputFile = Path("student.safetensors")
@@ -88,6 +97,9 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """Random initialisations, of which the best continues."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
+    unhardened: bool = False
+    """Leave a value iteration network as it is after training. Otherwise its weights are scaled, so
+    that a wall costs more than a detour of 2**20 steps (see `dynamaze.distill.hardened`)."""
 
 
 def main(config: StudentConfig) -> None:
@@ -101,25 +113,24 @@ def main(config: StudentConfig) -> None:
     initial_student(config, 0)  # refused before anything is written
     console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
-    student = train(config, source, console)
-    rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    normalised_return = None
-    for size in SIZES:
-        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
-            normalised_return = normalised_return or return_estimate(result)
-            console.print(evaluation_line(name, size, result))
-            for bits, smaller in rounded.items():
-                console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{percent_text(evaluate_policy(smaller, held_out).success_by_maze)}"
-                )
+    student, longest_path = train(config, source, console), 0
+    if isinstance(student, ValueIterationNetwork) and not config.unhardened:
+        try:
+            student, longest_path = hardened(student), LONGEST_PATH
+            console.print(f"hardened for shortest paths of up to {longest_path:,} steps")
+        except ValueError as error:  # after too short a training
+            console.print(f"not hardened: {error}")
+    sizes = dict.fromkeys(SIZES, config.mazes)
+    if longest_path:
+        sizes |= {size: min(config.mazes, most) for size, most in LARGE_MAZES.items()}
+    normalised_return = print_evaluation(student, sizes, console)
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,
         student,
         console,
         made=f"By `dynamaze distill student {_options(config)} --steps {config.steps} --seed "
-        f"{config.seed} --method {config.method}`, from {teacher}.",
+        f"{config.seed} --method {config.method}`, from {teacher}.{_hardening(longest_path)}",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
         normalised_return=normalised_return,
@@ -162,7 +173,44 @@ def _options(config: StudentConfig) -> str:
     """Return the options of a command that makes the student."""
     default = type(config).student
     named = "" if config.student == default else f'--student "{config.student}" '
-    return f"{named}--maps {config.maps}"
+    return f"{named}--maps {config.maps}{' --unhardened' if config.unhardened else ''}"
+
+
+def print_evaluation(
+    student: Student, sizes: Mapping[int, int], console: Console
+) -> ReturnEstimate | None:
+    """Evaluate a student and its rounded forms; return the first normalised return.
+
+    Args:
+        student: the student.
+        sizes: side of a maze -> number of held-out mazes of each kind.
+        console: for a line for each.
+    """
+    rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
+    first = None
+    for size, mazes in sizes.items():
+        for name, held_out, result in evaluate_on_kinds(without_torch(student), size, mazes):
+            first = first or return_estimate(result)
+            console.print(evaluation_line(name, size, result))
+            for bits, smaller in rounded.items():
+                found = evaluate_policy(without_torch(smaller), held_out).success_by_maze
+                console.print(
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes): {percent_text(found)}"
+                )
+    return first
+
+
+def _hardening(longest_path: int) -> str:
+    """Return the sentence of the card of a hardened student; empty for another."""
+    if not longest_path:
+        return ""
+    return f" Hardened after training, for shortest paths of up to {longest_path:,} steps."
+
+
+def without_torch(student: Student) -> Any:
+    """Return a student as a compiled policy, which takes less time, or unchanged if it has none."""
+    operations = operations_of(student)
+    return student if operations is None else CompiledPolicy(operations)
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:

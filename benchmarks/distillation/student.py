@@ -14,6 +14,7 @@ from dynamaze.benchmarks.distillation.frontier_students import measure_size
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
+    EvaluationResult,
     HeldOut,
     MazeSampler,
     evaluate_on_kinds,
@@ -45,11 +46,14 @@ from dynamaze.distill.core.size import num_bytes
 from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.c_source.object_code import object_code
+from dynamaze.distill.export.common.students import operations_of
+from dynamaze.distill.export.compiled import CompiledPolicy
 from dynamaze.distill.files.students import file_bytes, load_student
 from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.hardened import LONGEST_PATH, hardened
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
-from dynamaze.distill.students.value_iteration import PathLengths
+from dynamaze.distill.students.value_iteration import PathLengths, ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
@@ -68,6 +72,9 @@ SIZES = (11, 21, 31)
 CARD_KIND = "perfect"
 """Kind of the mazes whose evaluation the card has: the one with the longest paths."""
 
+LARGE_MAZES = {101: 200, 201: 50, 1001: 2}
+"""Side -> maximum number of mazes of each kind in which hardened students are evaluated, too."""
+
 
 @dataclass(frozen=True)
 class StudentConfig(MethodConfig, TrainingConfig):
@@ -75,8 +82,9 @@ class StudentConfig(MethodConfig, TrainingConfig):
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
     continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
-    its weights rounded to eight bits, four, or three values. Some minutes on one core; a stopped
-    run continues from its checkpoint.
+    its weights rounded to eight bits, four, or three values. A value iteration network is hardened
+    for long paths, and also evaluated in some mazes of up to 1001x1001. Some minutes on one core; a
+    stopped run continues from its checkpoint.
     """
 
     output: OutputFile = Path("student.safetensors")
@@ -100,6 +108,9 @@ class StudentConfig(MethodConfig, TrainingConfig):
     teacher's own paths, or none, with which it solves far fewer mazes."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
+    unhardened: bool = False
+    """Leave a value iteration network as it is after training. Otherwise its weights are scaled, so
+    that a wall costs more than a detour of 2**20 steps (see `dynamaze.distill.hardened`)."""
 
 
 def main(config: StudentConfig) -> None:
@@ -113,21 +124,18 @@ def main(config: StudentConfig) -> None:
     initial_student(config, 0)  # refused before anything is written
     console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
-    student = train(config, source, console)
+    student, longest_path = train(config, source, console), 0
+    if isinstance(student, ValueIterationNetwork) and not config.unhardened:
+        try:
+            student, longest_path = hardened(student), LONGEST_PATH
+            console.print(f"hardened for shortest paths of up to {longest_path:,} steps")
+        except ValueError as error:  # after too short a training
+            console.print(f"not hardened: {error}")
+    sizes = dict.fromkeys(SIZES, config.mazes)
+    if longest_path:
+        sizes |= {size: min(config.mazes, most) for size, most in LARGE_MAZES.items()}
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    results = {}
-    for size in SIZES:
-        for kind, held_out, result in evaluate_on_kinds(student, size, config.mazes):
-            mazes = f"{kind} {size}x{size}"
-            print_evaluation(console, mazes, result)
-            for bits, smaller in rounded.items():
-                found = evaluate_policy(smaller, held_out).success_by_maze
-                console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes of weights): "
-                    f"{percent_text(found)}"
-                )
-            if kind == CARD_KIND:
-                results[mazes] = result
+    results = print_evaluations(student, rounded, sizes, console)
     observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
     forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}
     console.print(summary_grid("Bytes", byte_lines(forms, observation)))
@@ -137,7 +145,7 @@ def main(config: StudentConfig) -> None:
         student,
         console,
         made=f"By `dynamaze distill student {_options(config)} --steps {config.steps} --seed "
-        f"{config.seed} --method {config.method}`, from {teacher}.",
+        f"{config.seed} --method {config.method}`, from {teacher}.{_hardening(longest_path)}",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
         results=results,
@@ -219,7 +227,51 @@ def _options(config: StudentConfig) -> str:
     default = type(config).student
     named = "" if config.student == default else f'--student "{config.student}" '
     ordered = "" if config.curriculum == "exact" else f" --curriculum {config.curriculum}"
-    return f"{named}--maps {config.maps}{ordered}"
+    scaled = " --unhardened" if config.unhardened else ""
+    return f"{named}--maps {config.maps}{ordered}{scaled}"
+
+
+def print_evaluations(
+    student: Student,
+    rounded: Mapping[int, Student],
+    sizes: Mapping[int, int],
+    console: Console,
+) -> dict[str, EvaluationResult]:
+    """Evaluate a student and its rounded forms; return the results for the card.
+
+    Args:
+        student: the student.
+        rounded: its forms by bits.
+        sizes: side of a maze -> number of held-out mazes of each kind.
+        console: for a line for each.
+    """
+    results = {}
+    for size, mazes in sizes.items():
+        for kind, held_out, result in evaluate_on_kinds(without_torch(student), size, mazes):
+            name = f"{kind} {size}x{size}"
+            print_evaluation(console, name, result)
+            for bits, smaller in rounded.items():
+                found = evaluate_policy(without_torch(smaller), held_out).success_by_maze
+                console.print(
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes of weights): "
+                    f"{percent_text(found)}"
+                )
+            if kind == CARD_KIND:
+                results[name] = result
+    return results
+
+
+def _hardening(longest_path: int) -> str:
+    """Return the sentence of the card of a hardened student; empty for another."""
+    if not longest_path:
+        return ""
+    return f" Hardened after training, for shortest paths of up to {longest_path:,} steps."
+
+
+def without_torch(student: Student) -> Any:
+    """Return a student as a compiled policy, which takes less time, or unchanged if it has none."""
+    operations = operations_of(student)
+    return student if operations is None else CompiledPolicy(operations)
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:

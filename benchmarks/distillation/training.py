@@ -106,11 +106,12 @@ class TrainingOptions:
     """Part of a checkpoint that refuses to be restored where an option of the training differs.
 
     Args:
-        config: the options. Output, held-out mazes and the place of a teacher's file may differ.
+        config: the options. Output, held-out mazes, the place of a teacher's file, and what happens
+            after training may differ.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
-        free = ("output", "mazes", "teacher")
+        free = ("output", "mazes", "teacher", "unhardened")
         self._options = {
             field.name: str(getattr(config, field.name))
             for field in fields(config)

@@ -10,7 +10,8 @@ import numpy as np
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
-from ...core.observations import COLOURS, KERNEL
+from ...core.maze_maps import action_maps
+from ...core.observations import COLOURS
 from ...files.weights import Arrays
 from ...students.shapes import names_of_fitting, shapes_of
 from ...students.tree import DecisionTree
@@ -140,29 +141,15 @@ def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
 
 def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
     scale, sharpness, move, reward, bias, top, *readout = arrays = _fitting(config, weights)
-    maps = len(move)
-    reward, moves = reward.reshape(maps, 2 * KERNEL), _softmax(scale * move)
-    if readout:
-        # The map from values to the actions' maps is linear, so both convolutions become one.
-        read = _softmax(scale * readout[0])
-        reward, moves, bias = read @ reward, read @ moves, read @ bias + readout[1]
     return (
         ops.ValueIteration(
-            reward,
-            moves,
-            bias,
+            *action_maps(scale, move, reward, bias, *readout),
             float(top[0]),
             float(sharpness),
             config.get("iterations"),
             parameters=sum(array.size for array in arrays[2:]),
         ),
     )
-
-
-def _softmax(rows: Float32Array) -> Float32Array:
-    """Return the softmax of each row, as torch computes it in float32."""
-    unnormalised = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def _fitting(config: Mapping[str, Any], weights: Arrays) -> list[Float32Array]:

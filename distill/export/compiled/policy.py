@@ -214,12 +214,12 @@ class _Layout:
                 self._row(kind, after, [_bordered(after)])
             case ops.ValueIteration():
                 o, (_, rows, cols) = operation, before
-                limits = np.array([o.top, o.sharpness], dtype=np.float32)
+                limits = np.array([o.top, o.sharpness, o.crossing or 0.0], dtype=np.float32)
                 self._row(
                     kernels.VALUE_ITERATION,
                     (rows, cols, *after),
                     [_zeros(after[0]), new_buffers(after[0], rows, cols)],
-                    option=o.iterations_for(rows, cols),
+                    option=o.iterations_for(rows, cols) if o.crossing is None else 0,
                     weights=[o.reward, o.moves, o.bias, limits],
                 )
                 self._read(1, after[0])

@@ -12,6 +12,9 @@ from dynamaze.benchmarks.distillation import (
 )
 from dynamaze.distill.export.c_source.policy import find_compiler
 from dynamaze.distill.files.students import load_card, load_student
+from dynamaze.distill.students.hardened import hardened
+
+from ...distill.exact_value_iteration import trained_value_iteration
 
 
 def test_student_from_teacher_file(tmp_path, capsys):
@@ -34,6 +37,33 @@ def test_student_from_teacher_file(tmp_path, capsys):
     assert "rounded (8, 121 bytes of weights)" in output
     assert "rounded (ternary, 33 bytes of weights)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
+    # Ten steps are too few to learn to plan.
+    assert "not hardened: an action that does not move to its own side" in output
+    assert "Hardened" not in card.made
+    assert "101x101" not in output
+
+
+@pytest.mark.parametrize("unhardened", [False, True])
+def test_student_is_hardened(
+    unhardened: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = trained_value_iteration()
+    monkeypatch.setattr(student, "train", lambda *_: trained)
+    monkeypatch.setattr(student, "SIZES", (5,))
+    monkeypatch.setattr(student, "LARGE_MAZES", {41: 1_000})
+    path = tmp_path / "s.safetensors"
+    student.main(student.StudentConfig(path, mazes=2, unhardened=unhardened))
+    output, made = capsys.readouterr().out, load_card(path).made
+    expected = trained if unhardened else hardened(trained)
+    for name, weight in load_student(path).state_dict().items():
+        assert torch.equal(weight, expected.state_dict()[name])
+    assert ("hardened for shortest paths of up to 1,048,576 steps" in output) is not unhardened
+    assert ("perfect 41x41: success rate 100.00%" in output) is not unhardened
+    assert ("Hardened after training, for shortest paths of up" in made) is not unhardened
+    assert ("--unhardened" in made) is unhardened
 
 
 def test_read_teacher_of_own_file(tmp_path):

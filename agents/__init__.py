@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .exploration import EpsilonGreedy as EpsilonGreedy
     from .linear.dyna import LinearDyna as LinearDyna
     from .linear.evaluation import LinearEvaluation as LinearEvaluation
+    from .mapping.agent import MapExplorer as MapExplorer
     from .models.bonus import TimeBonus as TimeBonus
     from .models.bonus import UncertaintyBonus as UncertaintyBonus
     from .models.latest import ForgettingLatest as ForgettingLatest
@@ -106,6 +107,7 @@ __all__, __getattr__, __dir__ = lazy_package(
         "LinearDyna": ".linear.dyna",
         "LinearEvaluation": ".linear.evaluation",
         "LinearValues": ".values.linear",
+        "MapExplorer": ".mapping.agent",
         "MaximumLikelihood": ".models.likelihood",
         "Model": ".models.protocol",
         "MonteCarloSearch": ".search.monte_carlo",

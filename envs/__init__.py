@@ -18,6 +18,7 @@ from .mazes.random_changes import RandomChanges
 from .mazes.schedule import PRESETS, Schedule, apply_change, read_schedule
 
 if TYPE_CHECKING:  # type checkers do not see what is imported on first use
+    from .adaptation import DynaMazeAdaptationEnv as DynaMazeAdaptationEnv
     from .continuous.env import DynaMazeContinuousEnv as DynaMazeContinuousEnv
     from .continuous.vector import DynaMazeContinuousVectorEnv as DynaMazeContinuousVectorEnv
     from .generated import DynaMazeGeneratedEnv as DynaMazeGeneratedEnv
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .mazes.optimal_values import optimal_values as optimal_values
     from .mazes.regret import ClairvoyantValues as ClairvoyantValues
     from .mazes.regret import StationaryValues as StationaryValues
+    from .vector.grid import DynaMazeAdaptationVectorEnv as DynaMazeAdaptationVectorEnv
     from .vector.grid import DynaMazeDriftingVectorEnv as DynaMazeDriftingVectorEnv
     from .vector.grid import DynaMazeGeneratedVectorEnv as DynaMazeGeneratedVectorEnv
     from .vector.grid import DynaMazeVectorEnv as DynaMazeVectorEnv
@@ -41,6 +43,8 @@ __all__ = [
     "ACTIONS",
     "PRESETS",
     "ClairvoyantValues",
+    "DynaMazeAdaptationEnv",
+    "DynaMazeAdaptationVectorEnv",
     "DynaMazeContinuousEnv",
     "DynaMazeContinuousVectorEnv",
     "DynaMazeDriftingEnv",
@@ -76,6 +80,8 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "ClairvoyantValues": ".mazes.regret",
+        "DynaMazeAdaptationEnv": ".adaptation",
+        "DynaMazeAdaptationVectorEnv": ".vector.grid",
         "DynaMazeContinuousEnv": ".continuous.env",
         "DynaMazeContinuousVectorEnv": ".continuous.vector",
         "DynaMazeDriftingEnv": ".maze",

@@ -8,7 +8,7 @@ change, so that both change by one rule and a step between two changes costs not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from operator import index
 from typing import Any, Protocol
@@ -21,9 +21,10 @@ from dynamaze.common.configuration import fields_repr
 from dynamaze.common.origin import qualified_name
 from dynamaze.common.validation import checked_choice, checked_integer, shown
 
+from .mazes.change_kinds import UniformSampler
 from .mazes.dynamics import Dynamics
 from .mazes.layout import Cell, Layout, Rewards
-from .mazes.random_changes import PendingChange, RandomChanges, UniformSampler
+from .mazes.random_changes import PendingChange, RandomChanges
 from .mazes.schedule import LAST_STEP, Schedule, check_shape
 from .observations import as_entries
 
@@ -40,6 +41,8 @@ class ChangingMaze:
         phase: the number of changes so far.
         episode: the number of episodes begun since the clock started, minus one.
         level: the level of the present maze, where mazes are generated.
+        run: the number of runs begun since the clock started, minus one, where a level lasts a
+            number of steps (`MazeConfig.run_steps`).
         skipped: the number of random changes that were skipped because they blocked the goal.
         next_change: the world step of the next change; `NEVER`, the end of the clock, without one.
         unreported: the layout before the changes that no observation has reported yet; None if
@@ -56,6 +59,7 @@ class ChangingMaze:
         self.changed_by_call = False
         self.episode = -1
         self.level: int | None = None
+        self.run, self._run_end = -1, 0
         self.next_change = NEVER
         self.unreported: Layout | None = None
         self.before_change: Layout | None = None
@@ -84,11 +88,14 @@ class ChangingMaze:
 
     def restart(self, uniform: UniformSampler) -> None:
         """Set the clock to 0 and undo all changes."""
-        self.episode, self.skipped = -1, 0
+        self.episode, self.run, self.skipped = -1, -1, 0
         self.set_clock(0, uniform)
 
     def set_clock(self, world_step: int, uniform: UniformSampler) -> None:
-        """Set the clock and undo all changes but scheduled ones; draw the next random change."""
+        """Set the clock and undo all changes but scheduled ones; draw the next random change.
+
+        The next episode begins a new run.
+        """
         schedule = self.config.schedule
         self._schedule_phase = self.phase = schedule.phase_at(
             max(self.episode, 0) if schedule.by_episode else world_step
@@ -96,6 +103,7 @@ class ChangingMaze:
         if self.config.levels is None:
             self.layout = schedule.layouts[self.phase]
         self.unreported = self.before_change = None
+        self._run_end = world_step
         if self.phase and not schedule.by_episode:
             self.before_change = schedule.layouts[self.phase - 1]
             self.changed_at = schedule.steps[self.phase]
@@ -120,10 +128,20 @@ class ChangingMaze:
         if schedule.by_episode and schedule.phase_at(self.episode) != self._schedule_phase:
             self._schedule_phase = schedule.phase_at(self.episode)
             self.change(schedule.layouts[self._schedule_phase], world_step)
-        if levels is not None:
+        if levels is not None and (level is not None or world_step >= self._run_end):
             self.level = levels.draw(uniform) if level is None else level
             self.layout = levels.layout(self.level)
             self.unreported = self.before_change = None
+            if self.config.run_steps:
+                self._begin_run(world_step, uniform)
+
+    def _begin_run(self, world_step: int, uniform: UniformSampler) -> None:
+        """Draw the time of the first change of a run, which begins now."""
+        self.run += 1
+        self._run_end = world_step + self.config.run_steps
+        if self.config.random_changes is not None:
+            self._pending = self.config.random_changes.first(world_step, uniform)
+            self._find_next_change()
 
     def apply_due_changes(
         self, world_step: int, agent: Cell | None, uniform: UniformSampler
@@ -189,6 +207,7 @@ class ChangingMaze:
             "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
             "unreported": None if self.unreported is None else layout_to_json(self.unreported),
             "changed_by_call": self.changed_by_call,
+            **({"run": self.run, "run_end": self._run_end} if self.config.run_steps else {}),
         }
 
     def restored(self, state: Mapping[str, Any], world_step: int) -> ChangingMaze:
@@ -206,6 +225,9 @@ class ChangingMaze:
         maze.episode = _counter(state, "episode", -1)
         maze._schedule_phase = self._checked_scheduled_phase(_counter(state, "scheduled"))
         maze.level = self._checked_level(state["level"])
+        if self.config.run_steps:
+            maze.run = _counter(state, "run", -1)
+            maze._run_end = checked_integer("run_end", state["run_end"], 0, 2 * LAST_STEP)
         maze._pending = self._checked_pending(state["due"])
         layout, unreported = state["layout"], state.get("unreported")
         maze.layout = maze._unchanged() if layout is None else self._checked_layout(layout)
@@ -292,21 +314,28 @@ class MazeConfig:
         levels: the source of the mazes of new episodes; None keeps the schedule's.
         random_changes: the process of random changes; None for none.
         dynamics: makes the dynamics of a layout.
+        run_steps: the number of world steps that a level lasts: the first episode after them
+            begins another run, in another level; 0 for a level for each episode.
     """
 
     schedule: Schedule
     levels: LevelSource | None = None
     random_changes: RandomChanges | None = None
     dynamics: Callable[[Layout], Dynamics] = Dynamics
+    run_steps: int = 0
 
     __repr__ = fields_repr
 
     @classmethod
     def of_levels(
-        cls, levels: LevelSource, random_changes: RandomChanges | None = None
+        cls,
+        levels: LevelSource,
+        random_changes: RandomChanges | None = None,
+        run_steps: int = 0,
     ) -> MazeConfig:
         """Return the configuration of generated mazes; the first level's is the initial one."""
-        return cls(Schedule((levels.layout(levels.first_level),)), levels, random_changes)
+        first = Schedule((levels.layout(levels.first_level),))
+        return cls(first, levels, random_changes, run_steps=run_steps)
 
     def __post_init__(self) -> None:
         if self.random_changes is not None and self.levels is None:
@@ -343,6 +372,8 @@ class MazeConfig:
         names = {"phase": "phase"}
         if self.levels is not None:
             names["level"] = "level"
+        if self.run_steps:
+            names["run"] = "run"
         if self.random_changes is not None:
             names["skipped"] = "skipped_changes"
         return names
@@ -360,7 +391,8 @@ class MazeConfig:
             "steps": schedule.steps,
             "by_episode": schedule.by_episode,
             "levels": None if levels is None else describe_levels(),
-            "random_changes": None if process is None else asdict(process),
+            "random_changes": None if process is None else process.describe(),
+            **({"run_steps": self.run_steps} if self.run_steps else {}),
             "dynamics": getattr(self.dynamics, "__qualname__", qualified_name(self.dynamics)),
         }
 

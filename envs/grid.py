@@ -19,7 +19,7 @@ from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
 from .mazes.schedule import LAST_STEP
-from .observations import describe_observation, make_encoder
+from .observations import EncoderKinds, describe_observation, make_encoder
 from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action
 
 # Exact values and regret are imported where they are computed: a step does not need them.
@@ -31,6 +31,7 @@ class GridEnv(MazeEnv):
     Args:
         config: the initial maze and its changes.
         observation: the kind of observation (see `observations`).
+        kinds: the kinds to choose from; None for all.
         **options: see `EnvOptions`.
 
     Raises:
@@ -44,12 +45,13 @@ class GridEnv(MazeEnv):
         config: MazeConfig,
         *,
         observation: Any = "index",
+        kinds: EncoderKinds | None = None,
         **options: Unpack[EnvOptions],
     ) -> None:
         super().__init__(
             config,
-            observation=make_encoder(observation, config.first),
-            description={"observation": describe_observation(observation)},
+            observation=make_encoder(observation, config.first, kinds),
+            description={"observation": describe_observation(observation, kinds)},
             action_space=spaces.Discrete(NUM_ACTIONS),
             no_state=-1,
             **options,

@@ -166,9 +166,10 @@ class DynaMazeDriftingEnv(DynaMazeEnv):
         layout: the initial maze, in any form that `DynaMazeEnv` takes.
         random_changes: times and kinds of the changes: a mapping of the fields of `RandomChanges`.
             `{"when": "each_step", "probability": p}`, `{"when": "poisson", "rate": changes a
-            step}`, `{"when": "bursts", "probability": p, "length": n}` or `{"when": "periodic",
-            "period": steps}`; `"what"`: any of "walls", "start", "goal", "rewards", "slip";
-            `"cells"`: the number of walls that open, and that close.
+            step}`, `{"when": "bursts", "probability": p, "length": n}`, `{"when": "periodic",
+            "period": steps}` or `{"when": "once", "earliest": step, "latest": step}`; `"what"`: any
+            of "walls", "block", "shortcut", "start", "goal", "rewards", "slip"; `"cells"`: the
+            number of walls that open, and that close, in a change of walls.
         observation: see above.
         **options: those of `MazeOptions`.
 

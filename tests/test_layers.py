@@ -16,7 +16,7 @@ _ENVS = f"{_MAZES} envs/generation envs/observations"
 _ALL_ENVS = f"{_ENVS} envs envs/vector envs/continuous envs/loca"
 _PARTS = "agents/core agents/learners agents/values agents/models agents/planning"
 _SEARCH = "agents/search agents/search/mcts agents/search/trajectory_optimisation"
-_ALL_AGENTS = f"{_PARTS} agents agents/linear {_SEARCH} agents/sb3 agents/checks"
+_ALL_AGENTS = f"{_PARTS} agents agents/linear agents/mapping {_SEARCH} agents/sb3 agents/checks"
 _STUDENTS = "distill/core distill/students"
 _COMPILED = "distill/export/common distill/export/compiled"
 _EXPORT = f"{_COMPILED} distill/export/onnx_graph distill/export/c_source distill/export"
@@ -26,7 +26,7 @@ _ALL_DISTILL = (
 )
 _EVERYTHING = f"{_ALL_ENVS} {_ALL_AGENTS} {_ALL_DISTILL}"
 _DISTILLATION = "benchmarks/distillation benchmarks/distillation/methods"
-_STUDIES = f"benchmarks/studies benchmarks/studies/loca {_DISTILLATION}"
+_STUDIES = f"benchmarks/adaptation benchmarks/studies benchmarks/studies/loca {_DISTILLATION}"
 _STORED = "benchmarks/harness/analysis benchmarks/harness/store"
 _RUNS = f"{_STORED} benchmarks/harness/reports benchmarks/harness/running"
 _HARNESS = f"{_RUNS} benchmarks/harness/agent_runs benchmarks/harness"
@@ -51,6 +51,7 @@ ALLOWED = {
     "agents/planning": "agents/core agents/learners agents/values agents/models",
     "agents": _PARTS,
     "agents/linear": f"{_PARTS} agents",
+    "agents/mapping": f"{_PARTS} agents",
     "agents/search": f"{_PARTS} agents",
     "agents/search/mcts": f"{_PARTS} agents agents/search",
     "agents/search/trajectory_optimisation": f"{_PARTS} agents agents/search",
@@ -80,6 +81,7 @@ ALLOWED = {
     "benchmarks/figures": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/studies": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/studies/loca": f"{_EVERYTHING} {_HARNESS}",
+    "benchmarks/adaptation": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/distillation": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/distillation/methods": f"{_EVERYTHING} {_HARNESS} benchmarks/distillation",
     "benchmarks/speed": f"{_EVERYTHING} {_EXPERIMENTS}",

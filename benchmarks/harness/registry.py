@@ -124,6 +124,11 @@ EXPERIMENTS = {
         "--runs 5",
         "dynamaze.benchmarks.studies.deep_belief",
     ),
+    "adaptation-in-context": Command(
+        "reference agents in unseen mazes that change once, and the expert's map",
+        "--runs 50 --sizes 9",
+        "dynamaze.benchmarks.adaptation.in_context",
+    ),
     "coverage": Command(
         "coverage of the 95% intervals of this package, by simulation",
         "--samples 200",

@@ -20,6 +20,7 @@ ENVIRONMENTS = {
     "DynaMazeBlocking-v0": Entry("DynaMaze", {"layout": "blocking"}),
     "DynaMazeShortcut-v0": Entry("DynaMaze", {"layout": "shortcut"}),
     "DynaMazeGenerated-v0": Entry("DynaMazeGenerated", {}),
+    "DynaMazeAdaptation-v0": Entry("DynaMazeAdaptation", {}, 400),
     "DynaMazeDrifting-v0": Entry("DynaMazeDrifting", {}),
     "DynaMazeContinuous-v0": Entry("DynaMazeContinuous", {"layout": "dyna"}, 500),
     "DynaMazeLoCA-v0": Entry("DynaMazeLoCA", {}, 100),

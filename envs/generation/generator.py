@@ -30,13 +30,15 @@ SMALLEST_SIZE = 3
 DEFAULT_DENSITY = 0.3
 DEFAULT_ROOM_SIZE = 7
 
-_TREE_LIKE = (*TREES, "division", "rooms")  # without loops, so that loops can be added
+TREE_LIKE = (*TREES, "division", "rooms")
+"""Algorithms without loops, so that loops can be added."""
+
 _NUMBERS: dict[str, tuple[Callable[..., float], float, float]] = {
     "density": (checked_number, 0, 1),
     "loops": (checked_number, 0, 1),
     "room_size": (checked_integer, 2 * SMALLEST_SIDE, math.inf),
 }
-_APPLIES = {"density": ("obstacles",), "loops": _TREE_LIKE, "room_size": ("rooms",)}
+_APPLIES = {"density": ("obstacles",), "loops": TREE_LIKE, "room_size": ("rooms",)}
 
 
 SPLITS = ("train", "test")

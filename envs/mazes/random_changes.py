@@ -1,4 +1,4 @@
-"""Random changes of a maze: their times and their kinds.
+"""Random changes of a maze: their times, and the choice of their kinds.
 
 Times are drawn in advance, one change after the other, so that a step between two changes only
 compares the clock with a number.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from dynamaze.common.arrays import BoolArray
 from dynamaze.common.configuration import fields_repr
 from dynamaze.common.validation import (
     checked_choice,
@@ -24,11 +22,9 @@ from dynamaze.common.validation import (
     shown,
 )
 
+from .change_kinds import CHANGE_KINDS, UniformSampler, randint, reaches_goal
 from .layout import Cell, Layout, LayoutError
 from .schedule import LAST_STEP
-
-UniformSampler = Callable[[], float]
-"""Draws the next random number of an environment from [0, 1)."""
 
 MAX_TRIES = 32
 """A change is skipped after this many draws that each blocked the goal."""
@@ -52,15 +48,21 @@ class RandomChanges:
     Attributes:
         when: "each_step" (after each step with `probability`), "poisson" (on average `rate`
             changes a step, sometimes several in one step), "bursts" (after each step a burst
-            begins with `probability`: `length` changes, one after each of the next steps), or
-            "periodic" (at each multiple of `period`).
+            begins with `probability`: `length` changes, one after each of the next steps),
+            "periodic" (at each multiple of `period`), or "once" (after a number of steps from
+            `earliest` to `latest`, with equal probabilities, and never again).
         probability: in (0, 1].
         rate: in (0, 100].
         period: at least 1.
         length: at least 1.
+        earliest: at least 1.
+        latest: at least `earliest`.
         what: the kinds of change; one is drawn for each change: "walls" (one opens, one
-            closes), "start" and "goal" (it moves to another cell), "rewards" (a new reward of the
-            goal is drawn), "slip" (a new slip probability is drawn).
+            closes), "block" (a cell of the shortest path closes, and the path becomes longer),
+            "shortcut" (a wall opens, and the shortest path becomes at least 4 steps shorter),
+            "start" and "goal" (it moves to another cell), "rewards" (a new reward of the goal is
+            drawn), "slip" (a new slip probability is drawn).
+        otherwise: the kind of change where one of the drawn kind is impossible; None to skip it.
         cells: the number of walls that open, and that close, in a change of walls.
         goal_reward_range: lower and upper bound of the goal's reward.
         slip_range: lower and upper bound of the slip probability, in [0, 1].
@@ -78,7 +80,10 @@ class RandomChanges:
     rate: float | None = None
     period: int | None = None
     length: int | None = None
+    earliest: int | None = None
+    latest: int | None = None
     what: Sequence[str] = ("walls",)
+    otherwise: str | None = None
     cells: int = 1
     goal_reward_range: tuple[float, float] = (0.0, 1.0)
     slip_range: tuple[float, float] = (0.0, 0.5)
@@ -87,6 +92,11 @@ class RandomChanges:
         checked_choice("when", self.when, TIMINGS)
         for name, check in NUMBER_CHECKS.items():
             self._check_number(name, check)
+        if self.when == "once":
+            latest = checked_integer("latest", self.latest, self.earliest)  # type: ignore[arg-type]  # checked
+            object.__setattr__(self, "latest", latest)
+        if self.otherwise is not None:
+            checked_choice("otherwise", self.otherwise, CHANGE_KINDS, otherwise="None")
         object.__setattr__(self, "cells", checked_integer("cells", self.cells, 1))
         given: Any = self.what
         given = given.tolist() if isinstance(given, np.ndarray) else given
@@ -122,12 +132,25 @@ class RandomChanges:
                 checked_choice("key", name, known)
             return cls(**changes)
 
+    def describe(self) -> dict[str, Any]:
+        """Return the fields as plain data, without those of "once" and `otherwise` where unused.
+
+        Digests of configurations are stored; they must not change with every new field.
+        """
+        added = ("earliest", "latest", "otherwise")
+        given = asdict(self)
+        return {
+            name: value for name, value in given.items() if name not in added or value is not None
+        }
+
     def first(self, now: int, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the first change after world step `now`."""
         return TIMINGS[self.when].after(self, PendingChange(now), uniform)
 
     def after(self, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the change after one; a Poisson process may have two in one step."""
+        if not TIMINGS[self.when].repeats:
+            return PendingChange(LAST_STEP)
         return TIMINGS[self.when].after(self, pending, uniform)
 
     def apply(self, layout: Layout, agent: Cell | None, uniform: UniformSampler) -> Layout | None:
@@ -140,13 +163,21 @@ class RandomChanges:
             agent: the agent's cell; no wall and no goal is put there.
             uniform: draws a random number from [0, 1).
         """
-        kind = CHANGE_KINDS[self.what[_randint(len(self.what), uniform)]]
+        changed = self._draw(self.what[randint(len(self.what), uniform)], layout, agent, uniform)
+        if changed is None and self.otherwise is not None:
+            changed = self._draw(self.otherwise, layout, agent, uniform)
+        return changed
+
+    def _draw(
+        self, kind: str, layout: Layout, agent: Cell | None, uniform: UniformSampler
+    ) -> Layout | None:
+        """Return the layout after a change of a kind; None if every drawn one blocks the goal."""
         for _ in range(MAX_TRIES):
             try:
-                changed = kind(self, layout, agent, uniform)
+                changed = CHANGE_KINDS[kind](self, layout, agent, uniform)
             except LayoutError:
                 continue
-            if changed is not None and (agent is None or _reaches_goal(changed, agent)):
+            if changed is None or agent is None or reaches_goal(changed, agent):
                 return changed
         return None
 
@@ -198,6 +229,7 @@ class ChangeTiming(NamedTuple):
 
     numbers: tuple[str, ...]  # the fields of `RandomChanges` that it uses
     after: Callable[[RandomChanges, PendingChange, UniformSampler], PendingChange]
+    repeats: bool = True
 
 
 def _each_step(
@@ -235,6 +267,13 @@ def _periodic(
     return PendingChange((pending.step // changes.period + 1) * changes.period)
 
 
+def _once(changes: RandomChanges, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
+    assert changes.earliest is not None
+    assert changes.latest is not None
+    wait = changes.earliest + randint(changes.latest - changes.earliest + 1, uniform)
+    return PendingChange(pending.step + wait)
+
+
 def _steps_until(probability: float | None, uniform: UniformSampler) -> int:
     """Draw the number of steps until an event that has this probability in each step."""
     assert probability is not None
@@ -249,6 +288,7 @@ TIMINGS = {
     "poisson": ChangeTiming(("rate",), _poisson),
     "bursts": ChangeTiming(("probability", "length"), _bursts),
     "periodic": ChangeTiming(("period",), _periodic),
+    "once": ChangeTiming(("earliest", "latest"), _once, repeats=False),
 }
 
 NUMBER_CHECKS: dict[str, Callable[[str, Any], float]] = {
@@ -256,108 +296,6 @@ NUMBER_CHECKS: dict[str, Callable[[str, Any], float]] = {
     "rate": lambda name, value: checked_number(name, value, 0, MAX_RATE, above=True),
     "period": lambda name, value: checked_integer(name, value, 1),
     "length": lambda name, value: checked_integer(name, value, 1),
+    "earliest": lambda name, value: checked_integer(name, value, 1),
+    "latest": lambda name, value: checked_integer(name, value, 1),
 }
-
-
-# -- kinds ---------------------------------------------------------------------------------------
-
-
-def _move_walls(
-    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
-) -> Layout | None:
-    """Open some walls and close equally many free cells."""
-    walls = layout.walls.copy()
-    can_close = ~walls
-    for cell in (*layout.starts, *layout.goals, *([] if agent is None else [agent])):
-        can_close[cell] = False
-    standing, free = np.flatnonzero(walls), np.flatnonzero(can_close)
-    if min(standing.size, free.size) < changes.cells:
-        return None
-    walls.flat[_sample(standing, changes.cells, uniform)] = False
-    walls.flat[_sample(free, changes.cells, uniform)] = True
-    return replace(layout, walls=walls)
-
-
-def _move_start(
-    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
-) -> Layout | None:
-    """Move the start to another cell from which a goal can be reached."""
-    possible = layout.distances > 0
-    for cell in layout.starts:
-        possible[cell] = False
-    moved = _random_cell(possible, layout, uniform)
-    return None if moved is None else replace(layout, starts=(moved,))
-
-
-def _move_goal(
-    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
-) -> Layout | None:
-    """Move the goal to another cell, but not to that of the agent or a start."""
-    possible = layout.distances > 0
-    for cell in (*layout.starts, *([] if agent is None else [agent])):
-        possible[cell] = False
-    moved = _random_cell(possible, layout, uniform)
-    return None if moved is None else replace(layout, goals=(moved,))
-
-
-def _draw_goal_reward(
-    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
-) -> Layout:
-    """Draw a new reward of the goal."""
-    reward = _uniform_between(changes.goal_reward_range, uniform)
-    return replace(layout, rewards=layout.rewards._replace(goal=reward))
-
-
-def _draw_slip(
-    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
-) -> Layout:
-    """Draw a new slip probability."""
-    return replace(layout, slip_probability=_uniform_between(changes.slip_range, uniform))
-
-
-ChangeKind = Callable[[RandomChanges, Layout, Cell | None, UniformSampler], Layout | None]
-
-CHANGE_KINDS: dict[str, ChangeKind] = {
-    "walls": _move_walls,
-    "start": _move_start,
-    "goal": _move_goal,
-    "rewards": _draw_goal_reward,
-    "slip": _draw_slip,
-}
-
-
-def _reaches_goal(layout: Layout, agent: Cell) -> bool:
-    """Return True if a goal can be reached from the agent's cell, which may be a wall."""
-    if not layout.walls[agent]:
-        return bool(layout.distances[agent] >= 0)
-    # From a wall's cell the agent may step to any free neighbour.
-    row, col = agent
-    near = layout.distances[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2]
-    beside = np.zeros(near.shape, dtype=np.bool_)
-    beside[min(row, 1), :] = beside[:, min(col, 1)] = True
-    return bool((near[beside] >= 0).any())
-
-
-def _random_cell(possible: BoolArray, layout: Layout, uniform: UniformSampler) -> Cell | None:
-    where = np.flatnonzero(possible)
-    return layout.cell(int(where[_randint(where.size, uniform)])) if where.size else None
-
-
-def _sample(
-    cells: npt.NDArray[np.intp], count: int, uniform: UniformSampler
-) -> npt.NDArray[np.intp]:
-    """Draw `count` different cells: a partial Fisher-Yates shuffle."""
-    cells = cells.copy()
-    for i in range(count):
-        j = i + _randint(cells.size - i, uniform)
-        cells[i], cells[j] = cells[j], cells[i]
-    return cells[:count]
-
-
-def _randint(high: int, uniform: UniformSampler) -> int:
-    return int(uniform() * high)
-
-
-def _uniform_between(bounds: tuple[float, float], uniform: UniformSampler) -> float:
-    low, high = bounds
-    return low + (high - low) * uniform()

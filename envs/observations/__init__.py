@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .encoders import (
     OBSERVATIONS,
+    EncoderKinds,
     ObservationEncoder,
     ObservationLike,
     SlotCache,
@@ -14,6 +15,7 @@ from .encoders import (
 
 __all__ = [
     "OBSERVATIONS",
+    "EncoderKinds",
     "ObservationEncoder",
     "ObservationLike",
     "SlotCache",

@@ -25,6 +25,10 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
             "random_changes": {"when": "poisson", "rate": 0.3, "what": ["walls", "goal"]},
         },
     ),
+    "adaptation": (
+        "DynaMazeAdaptation-v0",
+        {"size": (5, 7), "levels": 9, "run_steps": 30, "slip_probability": 0.1},
+    ),
     "drifting": (
         "DynaMazeDrifting-v0",
         {"random_changes": {"when": "each_step", "probability": 0.2, "cells": 2}},

@@ -20,6 +20,8 @@ UP, RIGHT, DOWN, LEFT = range(4)
 
 def make(changing_env: tuple[str, dict[str, Any]], **more: Any) -> Any:
     env_id, arguments = changing_env
+    if "Adaptation" in env_id:  # it shows nothing of the maze
+        more.pop("observation", None)
     env = gym.make(env_id, max_episode_steps=-1, **arguments, **more).unwrapped
     env.metadata = {**env.metadata, "render_fps": 0}  # a window need not wait
     env.reset(seed=4)

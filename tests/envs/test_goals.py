@@ -233,6 +233,7 @@ def test_every_id_is_covered() -> None:
     assert set(ENVIRONMENTS) - goal_ids == {
         "DynaMazeBlocking-v0",
         "DynaMazeShortcut-v0",
+        "DynaMazeAdaptation-v0",
         "DynaMazeLoCA-v0",
         "DynaMazeLoCAContinuous-v0",
     }

@@ -186,6 +186,7 @@ CLOCKED: dict[str, dict[str, Any]] = {
     "DynaMazeBlocking-v0": {},
     "DynaMazeDrifting-v0": {"random_changes": {"when": "poisson", "rate": 20.0}},
     "DynaMazeGenerated-v0": {"size": 5, "random_changes": {"when": "periodic", "period": 2}},
+    "DynaMazeAdaptation-v0": {"size": 5},
     "DynaMazeContinuous-v0": {"action": "discrete"},
     "DynaMazeLoCA-v0": {},
     "DynaMazeLoCAContinuous-v0": {},
@@ -395,7 +396,7 @@ def test_options_reach_environment(env_id: str, vector: bool) -> None:
         assert maze.slip_probability == 0.25
         assert maze.rewards == (2.0, -0.5, -1.0)
         observation, _ = made.reset(seed=0)
-        assert set(observation) == {"observation", "changed", "changed_cells"}
+        assert {"observation", "changed", "changed_cells"} <= set(observation)
 
 
 @pytest.mark.parametrize("env_class", [DynaMazeEnv, DynaMazeContinuousEnv])

@@ -34,6 +34,7 @@ AGENTS = (
     "DynaQ",
     "DynaQPlus",
     "LinearDyna",
+    "MapExplorer",
     "TreeSearch",
     "ContinuousTreeSearch",
     "ForwardSearch",

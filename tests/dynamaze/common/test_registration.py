@@ -20,6 +20,7 @@ def test_registered_ids() -> None:
         "DynaMazeBlocking-v0",
         "DynaMazeShortcut-v0",
         "DynaMazeGenerated-v0",
+        "DynaMazeAdaptation-v0",
         "DynaMazeDrifting-v0",
         "DynaMazeContinuous-v0",
         "DynaMazeLoCA-v0",

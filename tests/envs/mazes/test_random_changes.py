@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import Layout, RandomChanges
-from dynamaze.envs.mazes.random_changes import PendingChange, _reaches_goal
+from dynamaze.envs.mazes.change_kinds import reaches_goal
+from dynamaze.envs.mazes.random_changes import PendingChange
 from dynamaze.envs.mazes.schedule import DYNA, LAST_STEP
 
 EVENTS = 20_000
@@ -93,11 +94,23 @@ def test_periodic_comes_at_multiples() -> None:
         RandomChanges(when="poisson", rate=2.0),
         RandomChanges(when="bursts", probability=0.3, length=2),
         RandomChanges(when="periodic", period=3),
+        RandomChanges(when="once", earliest=1, latest=2),
     ],
 )
 def test_first_change_is_later(changes: RandomChanges) -> None:
     uniform = np.random.default_rng(1).random
     assert all(changes.first(now, uniform).step > now for now in range(200))
+
+
+def test_once_is_uniform_and_last() -> None:
+    changes, uniform = RandomChanges(when="once", earliest=3, latest=6), np.random.default_rng(0)
+    first = [changes.first(10, uniform.random) for _ in range(EVENTS)]
+    counts = np.bincount([each.step for each in first])[13:]
+    assert counts.sum() == EVENTS
+    assert len(counts) == 4
+    deviation = math.sqrt(0.25 * 0.75 / EVENTS)
+    assert (np.abs(counts / EVENTS - 0.25) < 5 * deviation).all()
+    assert changes.after(first[0], uniform.random).step == LAST_STEP
 
 
 def test_rare_change_fits_clock() -> None:
@@ -164,7 +177,7 @@ def test_agent_in_wall_reaches_goal_beside(
         rows, col = [each[::-1] for each in rows], 5 - col
     if upside_down:
         rows, row = rows[::-1], 3 - row
-    assert _reaches_goal(Layout.from_text("\n".join(rows)), (row, col)) is reaches
+    assert reaches_goal(Layout.from_text("\n".join(rows)), (row, col)) is reaches
 
 
 def test_blocking_change_is_skipped() -> None:
@@ -214,6 +227,57 @@ def test_ranges_bound_draws() -> None:
     assert len(kept) == 1
 
 
+DETOUR = "S....\n.###.\n....G"
+"""Two equal paths around: closing one leaves the other."""
+
+
+@pytest.mark.parametrize(
+    ("text", "agent", "expected"),
+    [
+        ("S..G\n#..#", None, set()),  # no path is left
+        ("S..G\n....", None, {"S#.G\n....", "S.#G\n...."}),
+        ("S..G\n....", (0, 1), {"S.#G\n...."}),
+        (DETOUR, None, set()),
+        ("S..G\n.##.\n....", (0, 2), {"S#.G\n.##.\n...."}),
+    ],
+)
+def test_block_lengthens_path(text: str, agent: Any, expected: set[str]) -> None:
+    changes, layout = RandomChanges(probability=1, what="block"), Layout.from_text(text)
+    found = {
+        None if each is None else each.to_text()
+        for each in (
+            changes.apply(layout, agent, np.random.default_rng(seed).random) for seed in range(40)
+        )
+    }
+    assert found == (expected or {None})
+
+
+def test_shortcut_saves_four_steps() -> None:
+    """A corridor there and back: opening column 0, 1, 2, 3 of the wall saves 8, 6, 4, 2 steps."""
+    layout = Layout.from_text("S....\n####.\nG....")
+    changes = RandomChanges(probability=1, what="shortcut")
+    found = [changes.apply(layout, None, np.random.default_rng(seed).random) for seed in range(100)]
+    lengths = {None if each is None else each.shortest_path_length for each in found}
+    assert layout.shortest_path_length == 10
+    assert lengths == {2, 4, 6}
+    short = Layout.from_text("S..\n##.\nG..")  # opening column 0 saves 4, column 1 only 2
+    for seed in range(20):
+        changed = changes.apply(short, None, np.random.default_rng(seed).random)
+        assert changed is not None
+        assert changed.to_text() == "S..\n.#.\nG.."
+
+
+@pytest.mark.parametrize("what", ["block", "shortcut"])
+def test_impossible_change_is_replaced(what: str) -> None:
+    corridor = Layout.from_text("S..G.")
+    alone = RandomChanges(probability=1, what=what)
+    assert alone.apply(corridor, None, lambda: 0.5) is None
+    replaced = RandomChanges(probability=1, what=what, otherwise="goal")
+    moved = replaced.apply(corridor, None, lambda: 0.99)
+    assert moved is not None
+    assert moved.to_text() == "S...G"
+
+
 # -- arguments -----------------------------------------------------------------------------------
 
 
@@ -231,6 +295,14 @@ def test_ranges_bound_draws() -> None:
         ({"when": "periodic", "period": 0}, ValueError, "period=0"),
         ({"when": "periodic", "period": 2.5}, ValueError, "period=2.5"),
         ({"when": "bursts", "probability": 0.1}, ValueError, "without length"),
+        ({"when": "once", "earliest": 3}, ValueError, "when='once' without latest"),
+        ({"when": "once", "earliest": 0, "latest": 3}, ValueError, "earliest=0"),
+        (
+            {"when": "once", "earliest": 4, "latest": 3},
+            ValueError,
+            "latest=3; .* at least 4|above 4",
+        ),
+        ({"probability": 0.1, "otherwise": "gaol"}, ValueError, "did you mean 'goal'"),
         ({"probability": 0.1, "what": []}, ValueError, "what=\\[\\]; expected one or more of"),
         ({"probability": 0.1, "what": 3}, TypeError, "what=3; expected one or more of walls"),
         ({"probability": 0.1, "what": b"goal"}, ValueError, "what=b'goal'; expected one or more"),

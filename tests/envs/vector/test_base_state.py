@@ -20,6 +20,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("DynaMaze-v0", {"layout": SEVERAL, "random_changes": ALL_KINDS}),
     "episodes": ("DynaMaze-v0", {**BY_EPISODE, "slip_probability": 0.2}),
     "generated": ("DynaMazeGenerated-v0", {"size": 5, "levels": 4, "random_changes": ALL_KINDS}),
+    "adaptation": ("DynaMazeAdaptation-v0", {"size": 5, "levels": 4, "run_steps": 16}),
     "point": ("DynaMazeContinuous-v0", {"layout": SEVERAL, "slip_probability": 0.2}),
     "LoCA": ("DynaMazeLoCA-v0", {"changes": {9: {"task": "B", "starts": "T1"}}}),
     "LoCA point": ("DynaMazeLoCAContinuous-v0", {"changes": {"episode 2": {"task": "B"}}}),

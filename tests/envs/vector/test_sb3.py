@@ -35,6 +35,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "info": ("DynaMazeDrifting-v0", {"change_info": "cells", "random_changes": RANDOM}),
     "goal": ("DynaMaze-v0", {"layout": SMALL, "observation": "goal"}),
     "generated": ("DynaMazeGenerated-v0", {"size": 5, "observation": "planes"}),
+    "adaptation": ("DynaMazeAdaptation-v0", {"size": 5, "run_steps": 20}),
     "continuous": ("DynaMazeContinuous-v0", {"layout": SMALL}),
     "another's": ("CartPole-v1", {}),
     "loca": ("DynaMazeLoCA-v0", {}),

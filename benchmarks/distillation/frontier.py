@@ -201,14 +201,13 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
     results, ranges = split_ranges(_part(rows, is_quality, columns))
     tables = {
         config.name: results,
-        f"{config.name}_distances": ranges,
         f"{config.name}_sizes": {
             name: sizes[name] for name in ("student", *AXES, *STORED, "seconds")
         },
     }
     if config.pruned_to:
         tables[f"{config.name}_pruned"] = _part(rows, is_pruned, PRUNED_COLUMNS)
-    return tables
+    return {**tables, f"{config.name}_distances": ranges}
 
 
 def _part(table: Table, rows: BoolArray, columns: tuple[str, ...]) -> Table:

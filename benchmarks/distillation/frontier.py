@@ -188,10 +188,9 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
         others by name: `..._distances`, a row for each of these and each range of distances to the
         goal: nearest, furthest, cells, weight, success (see `DistanceRange`); `..._sizes`, a row
         for each student: the four axes, the bytes of its file without a card and of its object
-        code, and its training time in seconds; and, if anything is
-        pruned, `..._pruned`, a row for each run, kind of mazes and fraction of the largest
-        student's weights: fraction (that is kept), weights (the number that is not zero), and its
-        evaluation.
+        code, and its training time in seconds; and, if anything is pruned, `..._pruned`, a row for
+        each run, kind of mazes and fraction of the largest student's weights: fraction (that is
+        kept), weights (the number that is not zero), and its evaluation.
     """
     rows = stack_runs((runner or Runner()).run(trial, config))
     is_pruned = np.isfinite(rows["fraction"])
@@ -201,14 +200,13 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
     results, ranges = split_ranges(_part(rows, is_quality, columns))
     tables = {
         config.name: results,
-        f"{config.name}_distances": ranges,
         f"{config.name}_sizes": {
             name: sizes[name] for name in ("student", *AXES, *STORED, "seconds")
         },
     }
     if config.pruned_to:
         tables[f"{config.name}_pruned"] = _part(rows, is_pruned, PRUNED_COLUMNS)
-    return tables
+    return {**tables, f"{config.name}_distances": ranges}
 
 
 def _part(table: Table, rows: BoolArray, columns: tuple[str, ...]) -> Table:

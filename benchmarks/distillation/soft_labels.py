@@ -205,8 +205,8 @@ def run(config: SoftLabelsConfig, runner: Runner | None = None) -> Tables:
     weights, weight_ranges = split_ranges(stack_runs([small]))
     return {
         config.name: labels,
-        f"{config.name}_distances": label_ranges,
         f"{config.name}_weights": weights,
+        f"{config.name}_distances": label_ranges,
         f"{config.name}_weights_distances": weight_ranges,
     }
 

@@ -81,10 +81,11 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """Distil a teacher into a value iteration network of 113 parameters, or another student.
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
-    continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
-    its weights rounded to eight bits, four, or three values. A value iteration network is hardened
-    for long paths, and also evaluated in some mazes of up to 1001x1001. Some minutes on one core; a
-    stopped run continues from its checkpoint.
+    continues. Beside the teacher's labels, training uses exact shortest path lengths in the mazes
+    of each batch, unless --curriculum says otherwise. The student is evaluated in held-out mazes of
+    11x11, 21x21 and 31x31, from every cell, also with its weights rounded to eight bits, four, or
+    three values. A value iteration network is hardened for long paths, and also evaluated in some
+    mazes of up to 1001x1001. Some minutes on one core; a stopped run continues from its checkpoint.
     """
 
     output: OutputFile = Path("student.safetensors")

@@ -107,6 +107,7 @@ def test_evaluate_knows_distances_of_starts(mode: AutoresetMode) -> None:
     np.testing.assert_array_equal(found.distances, found.lengths)
     assert {each.success for each in found.success_by_distance} == {1.0}
     assert sum(each.mazes for each in found.success_by_distance) >= len(set(found.levels.tolist()))
+    assert (mazes().unwrapped.distances_to_goal() == -1).all()  # before the first reset
     with pytest.raises(ValueError, match=r"expected .* distances_to_goal"):
         _ = returns(np.ones(3)).success_by_distance
 

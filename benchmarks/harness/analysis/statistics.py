@@ -215,6 +215,32 @@ def paired_difference(
     return mean_interval(difference, confidence)
 
 
+def mean_ratio_interval(
+    first: npt.ArrayLike, second: npt.ArrayLike, confidence: float = 0.95
+) -> IntervalEstimate:
+    """Return the ratio of the means of paired results, and its interval by the delta method.
+
+    Args:
+        first: (pairs, ...) results of a method, each for a maze and a seed.
+        second: (pairs, ...) those of the other method, for the same mazes and seeds; their mean is
+            above 0.
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: if the pairs do not match, there are fewer than 2, or a mean is not above 0.
+    """
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.shape != other.shape:
+        raise ValueError(f"results of shapes {one.shape} and {other.shape}; expected pairs")
+    below = other.mean(axis=0)
+    if not (below > 0).all():
+        raise ValueError(f"a mean of {below.min():g} in a ratio; expected one above 0")
+    ratio = one.mean(axis=0) / below
+    # d(a / b) = (da - ratio * db) / b: the differences of each pair, whose mean is 0
+    _, low, high = mean_interval((one - ratio * other) / below, confidence)
+    return IntervalEstimate(ratio, ratio + low, ratio + high)
+
+
 def match_pairs(
     first: AnyArray | npt.ArrayLike, second: AnyArray | npt.ArrayLike
 ) -> tuple[IntArray, IntArray]:

@@ -81,7 +81,7 @@ def iterate_values(rows, cols, iterations, weights, work):
             value = min(best[j], weights.top)
             changed += inside[j] * (value != v4[j])
             v4[j] = value
-        _widen(work.values, rows, cols)
+        widen(work.values, rows, cols)
         if changed == 0:
             break
 
@@ -102,7 +102,7 @@ def _rewards(work, weights, first, last, wide):
 
 
 @compiled
-def _widen(values, rows, cols):
+def widen(values, rows, cols):
     """Copy the values of the edge cells into the border."""
     wide = cols + 2
     for row in range(1, rows + 1):

@@ -21,6 +21,7 @@ from dynamaze.benchmarks.harness.analysis.statistics import (
     kaplan_meier,
     log_rank,
     match_pairs,
+    mean_ratio_interval,
     mean_score,
     median_score,
     optimality_gap,
@@ -154,6 +155,21 @@ def test_bootstrap_rejects_bad_shapes(shape: tuple[int, ...]) -> None:
 
 
 # -- paired differences ------------------------------------------------------------------------
+
+
+def test_mean_ratio_interval_covers() -> None:
+    rng = np.random.default_rng(0)
+    second = rng.gamma(4.0, size=(40, 2000))
+    first = 0.9 * second + 0.3 * rng.standard_normal(second.shape)
+    found = mean_ratio_interval(first, second)
+    covered = int(((found.low < 0.9) & (found.high > 0.9)).sum())
+    # 95% of 2,000: outside of these bounds with a probability below 1e-6
+    assert 1850 < covered < 1945
+    assert mean_ratio_interval(3 * second[:, 0], second[:, 0]) == pytest.approx((3, 3, 3))
+    with pytest.raises(ValueError, match="mean of 0 in a ratio"):
+        mean_ratio_interval(first, 0 * second)
+    with pytest.raises(ValueError, match="expected pairs"):
+        mean_ratio_interval(first, second[:3])
 
 
 def test_paired_difference_by_maze() -> None:

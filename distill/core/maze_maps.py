@@ -46,15 +46,15 @@ def action_maps(
         readout: (actions, maps); None if each map belongs to an action.
         readout_bias: (actions,).
     """
-    reward, moves = reward.reshape(len(move), 2 * KERNEL), _softmax(scale * move)
+    reward, moves = reward.reshape(len(move), 2 * KERNEL), row_softmax(scale * move)
     if readout is None:
         return ActionMaps(reward, moves, bias)
     # The map from values to the actions' maps is linear, so both convolutions become one.
-    read = _softmax(scale * readout)
+    read = row_softmax(scale * readout)
     return ActionMaps(read @ reward, read @ moves, read @ bias + readout_bias)
 
 
-def _softmax(rows: Float32Array) -> Float32Array:
+def row_softmax(rows: Float32Array) -> Float32Array:
     """Return the softmax of each row, as torch computes it in float32."""
     unnormalised = np.exp(rows - rows.max(axis=1, keepdims=True))
     return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

@@ -185,9 +185,9 @@ class ValueIterationNetwork(Student):
         Raises:
             ValueError: for mazes without a goal.
         """
-        annealed = _annealed(progress)
-        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed
-        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed
+        hardness = annealed(progress)
+        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
+        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
         # New tensors: outputs of an earlier batch of the same step still need the old ones.
         self.scale = torch.full_like(self.scale, softmax_scale)
         self.sharpness = torch.full_like(self.sharpness, logit_scale)
@@ -221,7 +221,7 @@ class ValueIterationNetwork(Student):
         size = torch.stack(
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
         ).sum()
-        return PENALTY_WEIGHT * _annealed(progress) * size
+        return PENALTY_WEIGHT * annealed(progress) * size
 
     @property
     def num_outputs(self) -> int:
@@ -266,6 +266,6 @@ def steps_to_goal(maze: Tensor) -> Tensor:
     return steps
 
 
-def _annealed(progress: float) -> float:
+def annealed(progress: float) -> float:
     """Return the annealing progress in [0, 1]."""
     return max(0.0, (progress - ANNEAL_START) / (1 - ANNEAL_START))

@@ -24,6 +24,7 @@ from ..common import operations as ops
 from ..common.exported_policy import ExportedPolicy, no_agent_error
 from ..common.students import ACTING_PART, BUILDERS, acting_part, describe_kind, stored_operations
 from . import kernels
+from .map_value_iteration import MapPolicy
 from .value_iteration import new_buffers
 
 
@@ -331,13 +332,21 @@ def build_policy(stored: StoredStudent, where: object = "the student") -> Any:
     try:
         check_weights(config, stored.weights)  # before anything of a declared size is made
         if kind not in FITTED:
-            return CompiledPolicy(stored_operations(config, stored.weights))
+            return policy_of(stored_operations(config, stored.weights))
         arguments = {name: value for name, value in config.items() if name != "kind"}
         student = FITTED[kind](**arguments)
         student.set_state(stored.weights)
     except Exception as error:  # a forged file fails in many ways
         raise fitting_error(where, kind, error) from None
     return student
+
+
+def policy_of(operations: ops.Operations) -> CompiledPolicy | MapPolicy:
+    """Return the policy that runs the operations of a student."""
+    first = ops.first_of(operations)
+    if isinstance(first, ops.MapValueIteration):
+        return MapPolicy(first)
+    return CompiledPolicy(operations)
 
 
 def runs_without_torch(config: Mapping[str, Any]) -> bool:

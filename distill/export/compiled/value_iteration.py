@@ -84,7 +84,7 @@ def iterate_values(rows, cols, iterations, weights, work):
             value = min(best[j], weights.top)
             changed += inside[j] * (value != v4[j])
             v4[j] = value
-        _widen(work.values, rows, cols)
+        widen(work.values, rows, cols)
         if changed == 0:
             break
 
@@ -144,7 +144,7 @@ def spread_values(rows, cols, weights, work):
                 queue[i] = later[i]
                 waiting[later[i]] = IN_QUEUE
             head, count, num_later = 0, num_later, 0
-    _widen(values, rows, cols)
+    widen(values, rows, cols)
 
 
 @compiled
@@ -200,7 +200,7 @@ def fill_rewards(rows, cols, weights, work):
 
 
 @compiled
-def _widen(values, rows, cols):
+def widen(values, rows, cols):
     """Copy the values of the edge cells into the border."""
     wide = cols + 2
     for row in range(1, rows + 1):

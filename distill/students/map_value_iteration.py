@@ -12,6 +12,7 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.map_state import (
+    OBSERVATION,
     Grid,
     checked_cells,
     checked_grid,
@@ -48,7 +49,7 @@ EVENT, AGE, QUERIED = range(3)
 INITIAL_BIAS = -2.0
 """Initial cost of a step before the softplus."""
 
-INITIAL_ENDS, INITIAL_DOUBT = (0.0, -12.0, 6.0, -30.0), 3.0
+INITIAL_ENDS, INITIAL_DOUBT = (0.0, -24.0, 6.0, -40.0), 8.0
 """Initial value of ending in a cell by its last event, and how it grows with age / 200 in a cell
 that was entered: a goal is best, then an unknown cell, then an old one. Training finds the numbers,
 but not this order: where a wrong end is the best of all, the right one gets no gradient."""
@@ -101,6 +102,7 @@ class MapValueIteration(Student):
 
     scale: Tensor
     sharpness: Tensor
+    observation_shape = (len(OBSERVATION),)
 
     def __init__(
         self,

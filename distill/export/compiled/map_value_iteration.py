@@ -215,6 +215,12 @@ class MapPolicy(ExportedPolicy):
         rewards = np.zeros((self.num_actions, cells), dtype=np.float32)
         self._work = PlanBuffers(ending, stepping, values, best, q, rewards)
 
+    @property
+    def values(self) -> Float32Array:
+        """(rows, cols) values of all cells of the latest run, after the latest decision."""
+        rows, cols = known_grid(self.grid)
+        return self._work.values.reshape(rows + 2, cols + 2)[1:-1, 1:-1].copy()
+
     def operations(self) -> ops.Operations:
         """Return the operations of the student."""
         return (self._operation,)

@@ -60,9 +60,11 @@ AGENTS = {
     "dyna_q_plus": ReferenceAgent(
         "Dyna-Q+", partial(DynaQPlus, learning_rate=1.0, planning_steps=50)
     ),
+    # The best of 40 settings on the training levels 0 to 99, where more planning steps change
+    # nothing: value iteration with the same bonus is equal.
     "dyna_q_plus_tuned": ReferenceAgent(
         "Dyna-Q+, tuned",
-        partial(DynaQPlus, planning_steps=50, kappa=1e-3, **OPTIMISTIC),
+        partial(DynaQPlus, learning_rate=1.0, planning_steps=2000, epsilon=0.0, kappa=1e-3),
     ),
     "prioritised_sweeping": ReferenceAgent(
         "prioritised sweeping, optimistic",

@@ -129,6 +129,11 @@ EXPERIMENTS = {
         "--runs 50 --sizes 9",
         "dynamaze.benchmarks.adaptation.in_context",
     ),
+    "adaptation-bayes": Command(
+        "Bayes-optimal return in 3 x 3 mazes that change once, and that of agents",
+        "--steps 8",
+        "dynamaze.benchmarks.adaptation.bayes",
+    ),
     "coverage": Command(
         "coverage of the 95% intervals of this package, by simulation",
         "--samples 200",

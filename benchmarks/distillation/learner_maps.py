@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dynamaze.agents.mapping.paths import (
     PathPlanner,
     best_actions_at,
     best_actions_everywhere,
+    path_lengths,
 )
 from dynamaze.benchmarks.distillation.learner_runs import (
     TRAINING,
@@ -20,7 +22,13 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     uniform,
 )
 from dynamaze.common.arrays import Float32Array, IntArray
-from dynamaze.common.map_memory import BUMPED, MapMemory, move_targets
+from dynamaze.common.map_memory import (
+    BUMPED,
+    NEVER,
+    REWARDED,
+    MapMemory,
+    move_targets,
+)
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.map_state import map_of
@@ -51,12 +59,18 @@ OWN_WEIGHT = 10.0
 """Weight of the label in the agent's own cell; those in the other cells have weight 1."""
 
 
+SITUATIONS = ("goal", "unknown", "known")
+"""Situations of an agent: a goal is known; there are unknown cells; neither."""
+
+
 class LearnerMaps:
     """Batch source of maps that a student meets while it learns a maze, labelled by the expert.
 
     Each round plays new runs with the student of that moment, or with the expert at a share of the
     steps that falls during training (DAgger, Ross et al. 2011), and keeps some of the maps with the
-    expert's best actions in all cells that are not believed to be walls. Runs begin and end within
+    expert's best actions in all cells that are not believed to be walls. The situations have equal
+    shares of a batch: of all maps only a twentieth have neither a goal nor an unknown cell, and
+    there the student must learn to look at what it has not seen for long. Runs begin and end within
     a round, so that training resumes bit-identically.
 
     Args:
@@ -86,30 +100,46 @@ class LearnerMaps:
         self.runs = checked_integer("runs", runs, 1)
         self.batch_size = checked_integer("batch_size", batch_size, 1)
         self._played = 0  # rounds
-        self._buffers = {size: ReplayBuffer(2**17) for size in self.sizes}
+        self._buffers = {
+            size: {name: ReplayBuffer(2**17) for name in SITUATIONS} for size in self.sizes
+        }
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
         """Play the rounds that are due, and sample maps of one size."""
         due = min(self.rounds, 1 + int(progress * self.rounds))
         while self._played < due:
             share = EXPERT_SHARE(self._played / max(1, self.rounds - 1))
-            for size, buffer in self._buffers.items():
-                buffer.add(self._play(size, share, rng))
+            for size, buffers in self._buffers.items():
+                maps = self._play(size, share, rng)
+                situation = situations(maps["event"])
+                for number, buffer in enumerate(buffers.values()):
+                    if (situation == number).any():
+                        buffer.add({name: each[situation == number] for name, each in maps.items()})
             self._played += 1
         size = self.sizes[int(rng.integers(len(self.sizes)))]
-        columns = self._buffers[size].sample(self.batch_size, rng)
+        known = [buffer for buffer in self._buffers[size].values() if len(buffer)]
+        counts = rng.multinomial(self.batch_size, np.full(len(known), 1 / len(known)))
+        parts = [buffer.sample(int(n), rng) for buffer, n in zip(known, counts, strict=True)]
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return labelled_maps(columns, size)
 
     def get_state(self) -> dict[str, Any]:
         """Return all maps and the number of rounds."""
-        buffers = {str(size): buffer.get_state() for size, buffer in self._buffers.items()}
+        buffers = {
+            f"{size} {name}": buffer.get_state() for size, name, buffer in self._named_buffers()
+        }
         return {"buffers": buffers, "played": self._played}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned, from a source with the same sizes."""
-        for size, buffer in self._buffers.items():
-            buffer.set_state(state["buffers"][str(size)])
+        for size, name, buffer in self._named_buffers():
+            buffer.set_state(state["buffers"][f"{size} {name}"])
         self._played = state["played"]
+
+    def _named_buffers(self) -> Iterator[tuple[int, str, ReplayBuffer]]:
+        for size, buffers in self._buffers.items():
+            for name, buffer in buffers.items():
+                yield size, name, buffer
 
     def _play(self, size: int, share: float, rng: np.random.Generator) -> Columns:
         """Play runs in mazes of one size, and return the maps that are kept."""
@@ -145,7 +175,14 @@ def _maps(states: Float32Array, cells: IntArray, planner: PathPlanner) -> Column
         "age": (memory.clock[:, None] - memory.time).astype(np.uint16),
         "cell": cells.astype(np.uint16),
         "best": np.packbits(best, axis=2)[:, :, 0],
+        "length": path_lengths(planner, memory, best).astype(np.uint16),
     }
+
+
+def situations(event: npt.NDArray[np.uint8]) -> IntArray:
+    """Return the index in `SITUATIONS` of each of (maps, cells) last events."""
+    goal, unknown = (event == REWARDED).any(axis=1), (event == NEVER).any(axis=1)
+    return np.where(goal, 0, np.where(unknown, 1, 2))
 
 
 def labelled_maps(columns: Columns, size: int) -> Batch:
@@ -154,7 +191,8 @@ def labelled_maps(columns: Columns, size: int) -> Batch:
     own = columns["cell"][:, None] == np.arange(size * size)
     queried = (event != BUMPED) | own
     planes = np.zeros((count, 3, size * size), dtype=np.float32)
-    planes[:, EVENT], planes[:, AGE], planes[:, QUERIED] = event, columns["age"], queried
+    planes[:, EVENT], planes[:, AGE] = event, columns["age"]
+    planes[:, QUERIED] = queried * columns["length"]
     best = np.unpackbits(columns["best"][queried][:, None], axis=1, count=4).astype(np.bool_)
     weights = np.where(own, OWN_WEIGHT, 1.0)[queried]
     return make_batch(

@@ -49,10 +49,10 @@ EVENT, AGE, QUERIED = range(3)
 INITIAL_BIAS = -2.0
 """Initial cost of a step before the softplus."""
 
-INITIAL_ENDS, INITIAL_DOUBT = (0.0, -24.0, 6.0, -40.0), 8.0
+INITIAL_ENDS, INITIAL_DOUBT = (0.0, -12.0, 6.0, -30.0), 3.0
 """Initial value of ending in a cell by its last event, and how it grows with age / 200 in a cell
 that was entered: a goal is best, then an unknown cell, then an old one. Training finds the numbers,
-but not this order: where a wrong end is the best of all, the right one gets no gradient."""
+but not always this order: where a wrong end is the best of all, the right one gets no gradient."""
 
 
 class MapValueIteration(Student):
@@ -79,6 +79,8 @@ class MapValueIteration(Student):
     of learners (Laskin et al. 2022, algorithm distillation).
 
     In training it is given maps: (batch, 3, rows, cols) planes of events, ages and queried cells.
+    The last is 0, or the number of iterations that a cell's label needs, at least 1: before them it
+    has no weight, since other cells would be blamed for what cannot be known yet.
     As a policy it is given observations, and keeps a state for each run until `forget`; set `grid`
     first. A reset begins an episode, and keeps the map.
 
@@ -197,7 +199,9 @@ class MapValueIteration(Student):
         if progress < GROWTH_END:
             most = max(2, round(count * progress / GROWTH_END))
             count = int(rng.integers(max(2, most // 2), most + 1))
-        return [TrainingOutput(compressed(self._logits(observations, count)))]
+        queried = observations[:, QUERIED]
+        known = (queried[queried > 0.5] <= count).float()
+        return [TrainingOutput(compressed(self._logits(observations, count)), known)]
 
     # -- a policy ------------------------------------------------------------------------------
 

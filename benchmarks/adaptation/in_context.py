@@ -80,7 +80,7 @@ class InContextConfig(ExperimentConfig):
 
     name: ClassVar[str] = "adaptation_in_context"
     title: ClassVar[str] = "Adaptation in context"
-    seconds_per_run: ClassVar[float] = 0.03
+    seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = KIND
     other_intervals: ClassVar[str] = "shares: ratio of means, paired by maze"
     swept: ClassVar[tuple[str, ...]] = ("sizes", "agents")
@@ -89,7 +89,7 @@ class InContextConfig(ExperimentConfig):
     """Runs of each agent, each in the maze of its own level."""
     sizes: tuple[Annotated[int, Range(3, limit=101)], ...] = (9, 11)
     """Rows and columns of the mazes."""
-    agents: tuple[AgentName, ...] = tuple(AGENTS)  # type: ignore[assignment]  # the same names
+    agents: tuple[AgentName, ...] = tuple(AGENTS)  # type: ignore[arg-type]  # the same names
     """The agents; shares need the expert."""
     algorithm: Generator = "wilson"
     """Generator of the mazes."""

@@ -54,8 +54,8 @@ def hardened(
     In mazes that the student solved, it still takes a shortest path, perhaps another of equal
     length. Values then are a function of the number of steps alone, `top` minus one cost for each,
     rounded to float32. They differ for different numbers of steps while a cost exceeds half of the
-    distance between float32 numbers, which is 2^-24 of their size: up to 2^24 steps, of which half
-    are left for values behind walls. Weights with more precision would not help.
+    distance between float32 numbers, which is at most 2^-24 of their size: up to 2^24 steps, twice
+    the largest `longest_path`.
 
     The number of iterations grows with the maze, in torch and ONNX; compiled policies and C follow
     the wave front instead (`MoveCosts.spreads_from_goals`).

@@ -274,7 +274,7 @@ VALUE_WAVE = """\
             }}
         }}
         if (count > 0) continue;
-        /* Steps into walls have waited until no other step changes a value. */
+        /* Moves into or out of walls have waited until no other changes a value. */
         for (head = 0; count < num_later; count++) {{
             queue[count] = later[count];
             waiting[later[count]] = 1;

@@ -31,10 +31,11 @@ from .value_iteration import new_buffers
 class CompiledPolicy(ExportedPolicy):
     """Policy that runs the operations of a student without torch.
 
-    It stops value iteration as soon as an iteration changes nothing, and computes convolutions of
-    planes only in the receptive field of the marked cells. It has work arrays of its own: not for
-    two threads at once. With continuous actions it has `action_gaussian(observations)` and
-    `bounds`, as `GaussianStudent`, instead of logits. With a `GRU` it has a recurrent state.
+    It stops value iteration as soon as an iteration changes nothing, or follows the wave from the
+    goals (`ValueIteration.crossing`), and computes convolutions of planes only in the receptive
+    field of the marked cells. It has work arrays of its own: not for two threads at once. With
+    continuous actions it has `action_gaussian(observations)` and `bounds`, as `GaussianStudent`,
+    instead of logits. With a `GRU` it has a recurrent state.
 
     Args:
         operations: of the student; all kinds but trees.

@@ -19,7 +19,7 @@ class IterationWeights(NamedTuple):
     bias: Float32Array  # (actions,)
     top: np.float32  # upper bound of values
     sharpness: np.float32  # factor from q to logits
-    crossing: np.float32  # reward between that of a step and that of a step into a wall
+    crossing: np.float32  # reward between those of a step and of a move through a wall
 
 
 class IterationBuffers(NamedTuple):
@@ -31,7 +31,7 @@ class IterationBuffers(NamedTuple):
     values: Float32Array  # (cells,) in the border those of the nearest cell
     best: Float32Array  # (cells,) largest q so far
     queue: npt.NDArray[np.int32]  # (cells,) that changed, by a step
-    later: npt.NDArray[np.int32]  # (cells,) that changed, by a step into a wall
+    later: npt.NDArray[np.int32]  # (cells,) that changed, by a move into or out of a wall
     waiting: npt.NDArray[np.int32]  # (cells,) IN_QUEUE and IN_LATER where they are there
     rewards: Float32Array  # (actions, cells)
 
@@ -139,7 +139,7 @@ def spread_values(rows, cols, weights, work):
                     later[num_later] = before
                     num_later += 1
         if count == 0:
-            # Steps into walls have waited until no other step changes a value.
+            # Moves into or out of walls have waited until no other changes a value.
             for i in range(num_later):
                 queue[i] = later[i]
                 waiting[later[i]] = IN_QUEUE

@@ -106,7 +106,7 @@ class StudentConfig(MethodConfig, TrainingConfig):
     curriculum: Literal["exact", "teacher", "none"] = "exact"
     """Path lengths by which a value iteration network learns near cells first: exact ones by a
     breadth-first search in each batch (privileged information beyond the labels), those of the
-    teacher's own paths, or none, with which it solves far fewer mazes."""
+    teacher's own paths, or none."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
     unhardened: bool = False

@@ -290,8 +290,9 @@ def map_planes(states: Float32Array, grid: Grid) -> Float32Array:
 def with_exact_moves(student: MapValueIteration) -> MapValueIteration:
     """Return a student with the readings of a trained one, and moves that are exact.
 
-    The cost of a step is read from the cell that it leads to alone. Its factor and the bias, the
-    same for all cells, become part of the reading: 24 weights remain.
+    The cost of a step is read from the cell that it leads to alone. Its factor, the bias and what
+    the kernel adds for a cell that was just entered, where the agent mostly is, become part of the
+    reading: 24 weights remain.
 
     Raises:
         ValueError: for a student whose moves are exact already.
@@ -303,7 +304,8 @@ def with_exact_moves(student: MapValueIteration) -> MapValueIteration:
     )
     with torch.no_grad():
         reading = student.reading.clone()
+        here = student.cost[4] * reading[1, ENTERED * AGE_FEATURES]
         reading[1] *= student.cost[1]  # the cell above
-        reading[1, ::AGE_FEATURES] += student.bias
+        reading[1, ::AGE_FEATURES] += student.bias + here
         made.reading.copy_(reading)
     return made

@@ -219,3 +219,44 @@ def best_actions_everywhere(planner: PathPlanner, memory: MapMemory) -> BoolArra
     best = np.zeros((*memory.event.shape, planner.targets.shape[1]), dtype=np.bool_)
     mark_best_everywhere(planner, memory, best)
     return best
+
+
+@compiled
+def fill_path_lengths(planner, memory, best, lengths):
+    """Write how many moves the cheapest path from each cell has, the first always among them.
+
+    Args:
+        planner: the record.
+        memory: `MapMemory`.
+        best: (runs, cells, actions) bool, the best actions.
+        lengths: (runs, cells) int64, written.
+    """
+    for run in range(lengths.shape[0]):
+        plan_paths(planner, memory, run)
+        lengths[run] = lengths.shape[1]
+        changed = True
+        while changed:
+            changed = False
+            for cell in range(lengths.shape[1]):
+                for action in range(best.shape[2]):
+                    target = planner.targets[cell, action]
+                    if not best[run, cell, action] or target == OUTSIDE:
+                        continue
+                    ends = planner.cost[target] == end_cost(planner, memory, run, target)
+                    length = 1 if ends else 1 + lengths[run, target]
+                    if length < lengths[run, cell]:
+                        lengths[run, cell] = length
+                        changed = True
+
+
+def path_lengths(planner: PathPlanner, memory: MapMemory, best: BoolArray) -> IntArray:
+    """Return (runs, cells) numbers of moves of the cheapest paths, at least 1.
+
+    Args:
+        planner: the record.
+        memory: the record of all runs.
+        best: result of `best_actions_everywhere`.
+    """
+    lengths = np.zeros(memory.event.shape, dtype=np.int64)
+    fill_path_lengths(planner, memory, best, lengths)
+    return lengths

@@ -189,6 +189,11 @@ BENCHMARK_COMMANDS = {
         "--teacher teacher.safetensors",
         "dynamaze.benchmarks.distillation.student",
     ),
+    "distill learner": Command(
+        "distil an expert that learns mazes into a student that does, with frozen weights",
+        "--output learner.safetensors",
+        "dynamaze.benchmarks.distillation.learner",
+    ),
     "distill frontier": Command(
         "normalised return on held-out levels against the size of the student",
         "--teacher teacher.safetensors --runs 5",

@@ -10,6 +10,7 @@ of any objective and may cycle (Czarnecki et al. 2019), though it works well in 
 `student_driven` with its return is a gradient there, too.
 
 - nll: weakest with few labels;
+- set_nll: as nll, for a teacher with several best actions, between which the student may choose;
 - mse: best with few labels, bad on raw Q values;
 - kl: does not see the consequences of the student's own errors on the teacher's observations;
 - reverse_kl: mode-seeking, settles on one of several optimal actions;
@@ -55,6 +56,17 @@ def nll(logits: Tensor, targets: Targets) -> Tensor:
     """Return the negative log-likelihood of the teacher's best action (Rusu et al. 2015, eq. 1)."""
     best = _logits_of(targets).argmax(dim=1)
     rows = functional.cross_entropy(logits, best, reduction="none")
+    return weighted_mean(rows, targets.weights)
+
+
+def set_nll(logits: Tensor, targets: Targets) -> Tensor:
+    """Return the negative log-probability of the set of the teacher's best actions."""
+    labels = _logits_of(targets)
+    best = labels == labels.amax(dim=1, keepdim=True)
+    log_policy = functional.log_softmax(logits, dim=1)
+    # The smallest number instead of -inf, whose gradient would not be finite.
+    outside = torch.finfo(log_policy.dtype).min
+    rows = -log_policy.masked_fill(~best, outside).logsumexp(dim=1)
     return weighted_mean(rows, targets.weights)
 
 
@@ -123,6 +135,7 @@ LOSSES: Registry[Callable[[], Loss]] = Registry(
     "loss",
     {
         "nll": lambda: nll,
+        "set_nll": lambda: set_nll,
         "mse": lambda: mse,
         "kl": kl,
         "reverse_kl": lambda: reverse_kl,

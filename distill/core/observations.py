@@ -16,6 +16,12 @@ MAZE_ACTIONS = 4
 KERNEL = 9
 """Cells of a 3x3 kernel."""
 
+AGE_FEATURES = 3
+"""Factors of an event in a cell of a map: 1, log(1 + age) / 6 and age / 200."""
+
+MAP_FEATURES = 4 * AGE_FEATURES
+"""Features of a cell of a map: the factors of each of four events."""
+
 CELL_FEATURES = 64
 """Features of a cell in a residual network, the inputs of its action logits."""
 

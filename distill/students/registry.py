@@ -19,6 +19,7 @@ STUDENTS: Registry[Callable[..., Any]] = Registry(
         "gaussian": ".composite:GaussianStudent",
         "gru": ".gru:GRU",
         "linear": ".mlp:Linear",
+        "map_value_iteration": ".map_value_iteration:MapValueIteration",
         "mlp": ".mlp:MLP",
         "residual": ".residual:Residual",
         "table": ".table:TableStudent",

@@ -13,9 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from dynamaze.common.validation import MOST_COUNT, MOST_ENTRIES, checked_integer
+from dynamaze.common.validation import (
+    MOST_COUNT,
+    MOST_ENTRIES,
+    checked_choice,
+    checked_integer,
+)
 
-from ..core.observations import CELL_FEATURES, COLOURS, KERNEL, MAZE_ACTIONS, PLANES
+from ..core.observations import (
+    CELL_FEATURES,
+    COLOURS,
+    KERNEL,
+    MAP_FEATURES,
+    MAZE_ACTIONS,
+    PLANES,
+)
 
 
 class ExpectedArray(NamedTuple):
@@ -180,6 +192,17 @@ def _value_iteration(config: Mapping[str, Any]) -> Arrays:
     return (ExpectedArray(*pair) for pair in shapes.items())
 
 
+def _map_value_iteration(config: Mapping[str, Any]) -> Arrays:
+    if config.get("iterations") is not None:
+        _size(config, "iterations", high=MOST_ITERATIONS)
+    shapes: dict[str, tuple[int, ...]] = {
+        "scale": (), "sharpness": (), "reading": (2, MAP_FEATURES),
+    }  # fmt: skip
+    if checked_choice("moves", config["moves"], ("learned", "exact")) == "learned":
+        shapes |= {"move": (KERNEL,), "cost": (KERNEL,), "bias": (1,)}
+    return (ExpectedArray(*pair) for pair in shapes.items())
+
+
 def _transformer(config: Mapping[str, Any]) -> Arrays:
     width = _size(config, "width")
     hidden = width * _size(config, "mlp_ratio")
@@ -225,6 +248,7 @@ SHAPES: dict[Any, Callable[[Mapping[str, Any]], Arrays]] = {
     "gaussian": _parts("inner"),
     "gru": _gru,
     "linear": _linear,
+    "map_value_iteration": _map_value_iteration,
     "mlp": _mlp,
     "residual": _residual,
     "table": _table,

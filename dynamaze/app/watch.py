@@ -34,7 +34,7 @@ from ..common.registration import ENVIRONMENTS
 from ..common.validation import naming, shown
 from ..viewer.environment import Camera, make_env
 from ..viewer.overlays import overlays_of
-from ..viewer.policies import FixedPolicyAgent
+from ..viewer.policies import FixedPolicyAgent, MapPolicyAgent
 from ..viewer.session import HELP, Controls, ViewerSession, Watchable
 from ..viewer.statistics import EpisodeStatistics, RecordStatistics
 from ..viewer.window import (
@@ -214,6 +214,8 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
         options = {name: options[name] for name in names}
     if student is not None and env_id in ENVIRONMENTS and _observes_planes(student.policy):
         options.setdefault("observation", "planes")
+    if student is not None and env_id in ENVIRONMENTS and _keeps_map(student.policy):
+        options["observation"] = "index"
     for name in ("layout", "slip_probability", "size", "levels"):
         if getattr(config, name) is not None:
             options[name] = getattr(config, name)
@@ -228,6 +230,11 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
         raise ValueError(
             f"{given[0]}={options[given[0]]!r}; {env_id} has no such option"
         ) from error
+
+
+def _keeps_map(policy: Any) -> bool:
+    """Return True if a policy keeps a map of a maze that it does not see."""
+    return hasattr(policy, "grid")
 
 
 def _observes_planes(policy: Any) -> bool:
@@ -264,7 +271,8 @@ def make_session(
         agent = make_agent(config, recorded)
     else:
         name = Path(config.policy or student.kind).name
-        agent = FixedPolicyAgent(recorded, student.policy, name, config.seed)
+        kind = MapPolicyAgent if _keeps_map(student.policy) else FixedPolicyAgent
+        agent = kind(recorded, student.policy, name, config.seed)
     statistics = EpisodeStatistics(f"{name} in {_id(env)}")
     window = ViewerWindow(
         env,

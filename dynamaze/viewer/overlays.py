@@ -1,7 +1,7 @@
 """Sources of overlays: an agent, or the environment itself for a person who plays.
 
 Agents know nothing of mazes. The arrays come from their public interface: their values,
-`action_probabilities`, and their model's `predict`.
+`action_probabilities`, and their model's `predict`; those of a policy that keeps a map from this.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from dynamaze.agents import Agent, Planning
 from dynamaze.agents.core.spaces import TableRows
 from dynamaze.common.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from dynamaze.common.map_memory import BUMPED, NEVER
+from dynamaze.distill.core.map_state import map_of
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
@@ -22,6 +24,7 @@ from dynamaze.envs.mazes.layout import DISPLACEMENTS
 from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
 from dynamaze.envs.rendering.overlays import SWITCHES, overlay_title
 
+from .policies import MapPolicyAgent
 from .statistics import RecordStatistics
 
 ALWAYS_AVAILABLE = (*SWITCHES, "visits")
@@ -45,6 +48,8 @@ def overlays_of(
     """Return the overlays of an agent in an environment; `maze` is None if it is not a maze."""
     if maze is None:
         return NoOverlays("only mazes have overlays")
+    if isinstance(agent, MapPolicyAgent):
+        return MapOverlays(agent, recorded)
     return AgentOverlays(agent, maze, recorded, learns=learns)
 
 
@@ -168,6 +173,42 @@ class AgentOverlays:
             self._agent.planning = RecordedPlanning(planning)
         elif not wanted and isinstance(planning, RecordedPlanning):
             self._agent.planning = planning.inner
+
+
+class MapOverlays:
+    """Overlays of a maze, read from the map that a policy keeps of it.
+
+    Args:
+        agent: the agent with the policy.
+        recorded: wrapper that records the agent's steps.
+    """
+
+    def __init__(self, agent: MapPolicyAgent, recorded: RecordStatistics) -> None:
+        self._agent, self._recorded = agent, recorded
+
+    def unavailable(self, name: str) -> str:
+        """Return the reason why an overlay is not available; "" if it is."""
+        if name in ALWAYS_AVAILABLE or name == "belief" or (name == "values" and self._has_values):
+            return ""
+        return f"{self._agent.name} has a map and no {overlay_title(name)}"
+
+    @property
+    def _has_values(self) -> bool:
+        return hasattr(self._agent.policy, "values")
+
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
+        """Return where the policy believes walls, its values of all cells, and the visits."""
+        wanted = set(names)
+        arrays: dict[str, AnyArray] = {}
+        if self._recorded.visits is not None:
+            arrays["visits"] = self._recorded.visits
+        memory, grid = self._agent.policy.memory, self._agent.policy.grid
+        if memory is not None:
+            event = map_of(memory).event.reshape(grid)
+            arrays["belief"] = np.where(event == NEVER, np.nan, event == BUMPED)
+            if self._has_values:
+                arrays["values"] = self._agent.policy.values
+        return {name: array for name, array in arrays.items() if name in wanted}
 
 
 class EnvOverlays:

@@ -16,6 +16,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.reading import parse_json, read_bytes
 
 from ...core.distributions import Bounds
+from ...core.map_state import checked_cells
 from ...core.size import microseconds
 from ..common.exported_policy import ExportedPolicy, no_agent_error
 from .templates import ABOUT, SHIM, SHIM_DISCRETE, SHIM_GAUSSIAN
@@ -58,8 +59,9 @@ class CPolicy(ExportedPolicy):
         if found is None:
             raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
         name, kind = found.groups()
-        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
-        super().__init__(_bounds_in(text), int(sizes.get("MEMORY", 0)))
+        sizes = dict(re.findall(rf"#define {name}_([A-Z]+) (\d+)", text))
+        grid = (int(sizes["ROWS"]), int(sizes["COLS"])) if "ROWS" in sizes else None
+        super().__init__(_bounds_in(text), int(sizes.get("MEMORY", 0)), grid)
         calls = SHIM_DISCRETE if self._bounds is None else SHIM_GAUSSIAN
         of_row = ", memory + i * NAME_MEMORY" if self.width else ""
         shim = SHIM.format(header=header.name, of_row=of_row, **calls)
@@ -126,6 +128,8 @@ class CPolicy(ExportedPolicy):
         return np.zeros((count, dimensions), dtype=np.float32)
 
     def _seen(self, observations: Any) -> Any:
+        if self._grid is not None:
+            return checked_cells(observations, self._grid)
         seen = np.ascontiguousarray(observations, dtype=self._dtype)
         return seen.reshape(len(seen), self._size)
 

@@ -13,11 +13,12 @@ from dynamaze.common.atomic_files import write_atomically
 
 from ...core.distributions import Bounds
 from ...core.gaussian_actions import LOG_STD
-from ...core.observations import MAX_BRIGHTNESS
+from ...core.map_state import known_grid
+from ...core.observations import KERNEL, MAX_BRIGHTNESS
 from ..common import operations as ops
 from ..common.students import describe_kind, operations_of
-from . import templates
-from .templates import bounds_table, literal, table, tanh_function
+from . import map_templates, templates
+from .templates import bounds_table, literal, reward_sum, table, tanh_function
 
 
 def export_c(
@@ -30,8 +31,9 @@ def export_c(
     observations are row-major. A value iteration network and a convolution of planes are written
     for mazes of one size; their functions return -1 if no cell is marked as the agent's. The
     functions of a GRU take `float *memory` after the observation: `NAME_MEMORY` numbers that the
-    caller keeps, zeros at an episode's start. All work arrays are on the stack; for a convolution
-    of images these are all units of all layers.
+    caller keeps, zeros at an episode's start; those of a student that plans on its own map outlive
+    episodes (the header says how), and are written for the maze of its `grid`. All work arrays are
+    on the stack; for a convolution of images these are all units of all layers.
 
     For a `GaussianStudent` they are `int NAME_gaussian(const float *observation, float *means,
     float *log_deviations)`, the logarithms of the deviations clipped to [-20, 2], and `int
@@ -41,9 +43,9 @@ def export_c(
     Args:
         path: the file.
         student: a student, or a policy of `load_policy`: an MLP, linear, a convolution, a GRU, a
-            value iteration network, a tree, a `GaussianStudent` with one of these, but a tree,
-            inside, or a student of a class with a method `operations()`. Of an `ActorCritic` the
-            actor is written.
+            value iteration network, also on its own map, a tree, a `GaussianStudent` with one of
+            these, but a tree, inside, or a student of a class with a method `operations()`. Of an
+            `ActorCritic` the actor is written.
         observation: a single one as the environment returns it; only its shape matters, and whether
             it is uint8: then it is `const unsigned char *observation`.
         name: prefix of all names in the header.
@@ -111,6 +113,8 @@ class _Source:
         self.may_fail = None in first.observation_shape
         self.memory = ops.memory_width(operations)
         self.word = "logits" if self.bounds is None else "outputs"
+        self.defines, self.says_more = "", templates.SAYS_MEMORY if self.memory else ""
+        self.says = templates.SAYS_PLANES if self.may_fail else templates.SAYS_ALWAYS
         self.tables: list[str] = []
         self.helpers: list[str] = []
         self.steps: list[str] = []
@@ -130,12 +134,12 @@ class _Source:
             "gives": ", memory" if self.memory else "",
         }
         body = templates.FUNCTION.format(
-            defines=f"#define NAME_MEMORY {self.memory}\n\n" if self.memory else "",
+            defines=f"#define NAME_MEMORY {self.memory}\n{self.defines}\n" if self.memory else "",
             tables="\n".join(self.tables),
             helpers="".join(f"{helper}\n\n" for helper in self.helpers),
             word=self.word,
-            says=templates.SAYS_PLANES if self.may_fail else templates.SAYS_ALWAYS,
-            says_more=templates.SAYS_MEMORY if self.memory else "",
+            says=self.says,
+            says_more=self.says_more,
             takes=memory["takes"],
             steps="".join(self.steps),
         )
@@ -188,6 +192,8 @@ class _Source:
                 self._load(after, operation.strides(*after))
             case ops.ValueIteration():
                 self._value_iteration(operation, number)
+            case ops.MapValueIteration():
+                self._map_value_iteration(operation, number)
             case ops.Tree():
                 self._tree(operation, number)
             case ops.Conv3x3():
@@ -225,7 +231,7 @@ class _Source:
         tables = cell.arrays()
         inwards = ops.cell_by_cell(cell.inwards, given.map)
         self._add_tables({**tables, "inwards": inwards.T, "backwards": cell.backwards.T})
-        self._step(templates.GRU, **given._asdict(), width=cell.width, times=self.times)
+        self._step(templates.GRU, **given._asdict(), width=cell.memory_width, times=self.times)
         self.times = ""
         self.input = _Input("memory", "WIDTH", is_state=True)
 
@@ -235,14 +241,38 @@ class _Source:
 
     def _value_iteration(self, network: ops.ValueIteration, number: int) -> None:
         _, rows, cols = self.observation.shape
+        about = {
+            **self._output(number),
+            "rows": rows,
+            "cols": cols,
+            "top": literal(network.top),
+            "sharpness": literal(network.sharpness),
+        }
+        if network.crossing is None:
+            self._add_tables(network.arrays())
+            iterations = network.iterations_for(rows, cols)
+            self._step(templates.VALUE_ITERATION, **about, iterations=iterations)
+            return
+        pairs = zip(network.bias, network.reward.reshape(-1, 2, KERNEL), strict=True)
+        sums = (reward_sum(*pair) for pair in pairs)
+        lines = (f"            rewards[at][{m}] = {each};\n" for m, each in enumerate(sums))
+        crossing = literal(network.crossing)
+        self._step(templates.VALUE_WAVE, **about, rewards="".join(lines), crossing=crossing)
+
+    def _map_value_iteration(self, network: ops.MapValueIteration, number: int) -> None:
+        rows, cols = known_grid(network.grid)
+        self.defines = map_templates.MAP_DEFINES.format(rows=rows, cols=cols)
+        self.says = map_templates.SAYS_CELLS
+        self.says_more = map_templates.SAYS_MAP
+        self.helpers.append(map_templates.PRESENT)
         self._add_tables(network.arrays())
         self._step(
-            templates.VALUE_ITERATION,
+            map_templates.MAP_VALUE_ITERATION,
             **self._output(number),
             rows=rows,
             cols=cols,
-            iterations=network.iterations_for(rows, cols),
-            top=literal(network.top),
+            iterations=network.iterations_for,
+            bias=literal(network.bias),
             sharpness=literal(network.sharpness),
         )
 

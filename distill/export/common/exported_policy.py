@@ -13,6 +13,7 @@ from dynamaze.common.arrays import FloatArray
 
 from ...core.distributions import Bounds, split
 from ...core.gaussian_actions import refuse_logits
+from ...core.map_state import Grid, checked_grid, forget_cells
 from ...core.policy import LogitPolicy
 
 
@@ -23,18 +24,36 @@ class ExportedPolicy(LogitPolicy):
         bounds: of continuous actions; None for Discrete ones.
         width: size of the recurrent state, a row for each of a batch of episodes until `reset`; 0
             without one.
+        grid: rows and columns of the maze of which a policy keeps a map.
 
     Attributes:
         memory: (batch, width) float32 state, None for zeros; only a recurrent policy has it. Code
-            that runs another episode in between saves and restores it.
+            that runs another episode in between saves and restores it. A map outlives episodes: it
+            is kept until `memory` is set to None.
     """
 
     memory: npt.NDArray[np.float32] | None
 
-    def __init__(self, bounds: Bounds | None, width: int) -> None:
-        self._bounds, self.width = bounds, width
+    def __init__(self, bounds: Bounds | None, width: int, grid: Grid | None = None) -> None:
+        self._bounds, self.width, self._grid = bounds, width, grid
         if width:
             self.memory = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """(rows, cols) of the maze of which the policy keeps a map.
+
+        Raises:
+            AttributeError: for a policy that keeps none.
+        """
+        if self._grid is None:
+            raise AttributeError("a policy without a map has no grid")
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: Any) -> None:
+        if checked_grid(grid) != self.grid:
+            raise ValueError(f"grid={grid} of a policy that is written for {self._grid}")
 
     @abstractmethod
     def _rows(self, observations: Any) -> FloatArray:
@@ -84,14 +103,21 @@ class ExportedPolicy(LogitPolicy):
                 f"{count} observations, and a state of {len(memory)} episodes; expected equal "
                 "numbers, or reset() before others"
             )
-        return memory.copy()
+        if np.shape(memory) != (count, self.width):
+            raise ValueError(
+                f"a memory of shape {np.shape(memory)}; expected {(count, self.width)}"
+            )
+        return np.array(memory, dtype=np.float32)
 
     def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
-        """Reset the state.
+        """Reset the state; of a map only the latest cell is forgotten.
 
         Args:
             episode_start: (batch,) True where an episode begins; None for all rows.
         """
+        if self._grid is not None and self.memory is not None:
+            self.memory = forget_cells(self.memory, episode_start)
+            return
         if episode_start is None or self.memory is None:
             self.memory = None
             return

@@ -7,6 +7,7 @@ The first operation takes an observation, and the last gives the action logits:
     Image, Conv3x3, Conv3x3, Flatten, Dense         a student of images or windows
     Planes, Conv3x3, Conv3x3, MarkedCells, Dense    a student of mazes of any size
     ValueIteration                                  a value iteration network
+    MapValueIteration                               one on a map of its own
     Tree                                            a decision tree
 
 With a `Gaussian` after them the outputs are those of continuous actions. An operation knows the
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -27,6 +29,8 @@ import numpy.typing as npt
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
+from ...core.map_state import OBSERVATION, Grid, known_grid, state_width
+from ...core.maze_maps import ActionMaps, costs_of
 from ...core.observations import KERNEL, PLANES, iterations_for
 from ...students.tree import LEAF, DecisionTree
 
@@ -59,6 +63,11 @@ class Operation:
     def num_parameters(self) -> int:
         """Number of weights and biases."""
         return sum(array.size for array in self.arrays().values())
+
+    @property
+    def memory_width(self) -> int:
+        """Size of the recurrent state; 0 for none."""
+        return 0
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return weights, biases and other arrays by the names of their fields."""
@@ -163,6 +172,59 @@ class ValueIteration(First):
     def iterations_for(self, rows: int, cols: int) -> int:
         """Return the number of iterations for a maze of this size."""
         return self.iterations or iterations_for(rows, cols)
+
+    @cached_property
+    def crossing(self) -> float | None:
+        """Reward between that of a step and that of a step into or out of a wall.
+
+        None unless `MoveCosts.spreads_from_goals`: then a wave from the goals gives the values to
+        which iterations converge. A fixed number of iterations is not replaced.
+        """
+        costs = costs_of(ActionMaps(self.reward, self.moves, self.bias))
+        if self.iterations is not None or costs is None or not costs.spreads_from_goals:
+            return None
+        return -float(costs.step.max() + max(costs.entering.min(), costs.leaving.min()) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class MapValueIteration(First):
+    """Value iteration on the agent's own map; see the student of this name."""
+
+    reading: Float32Array  # (2, 12) of the value of ending in a cell, and of the cost of a step
+    moves: Float32Array  # (actions, 9), each row sums to 1
+    costs: Float32Array  # (actions, 9) weights of the cells from which a step's cost is read
+    bias: float
+    sharpness: float  # factor from values to logits
+    parameters: int  # of the student, whose two kernels are turned
+    iterations: int | None = None  # None for the number that the maze's size needs
+    grid: Grid | None = None  # rows and columns of the maze; None until they are known
+    observation_shape = (len(OBSERVATION),)
+
+    @property
+    def memory_width(self) -> int:
+        """Size of the state: the map of a run."""
+        return state_width(known_grid(self.grid))
+
+    def size_after(self, before: Size) -> Size:
+        """Return the number of actions."""
+        check_shape(before, self.observation_shape)
+        return (len(self.moves),)
+
+    def multiply_adds(self, before: Size, after: Size) -> int:
+        """Return the multiply-adds of all iterations; a policy that stops early does fewer."""
+        rows, cols = known_grid(self.grid)
+        taps = np.count_nonzero(self.costs) + self.iterations_for * np.count_nonzero(self.moves)
+        return int(rows * cols * (self.reading.size // 2 + taps))
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights and biases of the student."""
+        return self.parameters
+
+    @property
+    def iterations_for(self) -> int:
+        """Number of iterations in the maze."""
+        return self.iterations or iterations_for(*known_grid(self.grid))
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +354,7 @@ class GRUCell(Operation):
     backwards_bias: Float32Array  # (3 * width,)
 
     @property
-    def width(self) -> int:
+    def memory_width(self) -> int:
         """Size of the state."""
         return int(self.backwards.shape[1])
 
@@ -300,7 +362,7 @@ class GRUCell(Operation):
         """Return the size of the state."""
         _check_weights(self.inwards, self.inwards_bias, before if len(before) == 1 else ("inputs",))
         _check_weights(self.backwards, self.backwards_bias, (len(self.inwards) // 3,))
-        return (self.width,)
+        return (self.memory_width,)
 
     def multiply_adds(self, before: Size, after: Size) -> int:
         """Return the number of weights."""
@@ -385,8 +447,8 @@ def first_of(operations: Operations) -> First:
     kinds = [type(each).__name__ for each in operations]
     if [isinstance(each, First) for each in operations] != [True, *[False] * (len(kinds) - 1)]:
         raise ValueError(
-            f"operations {kinds}; expected one of Vector, Image, Planes, ValueIteration and Tree "
-            "in the first place, and none later"
+            f"operations {kinds}; expected one of Vector, Image, Planes, ValueIteration, "
+            "MapValueIteration and Tree in the first place, and none later"
         )
     first = operations[0]
     assert isinstance(first, First)
@@ -438,7 +500,7 @@ def bounds_of(operations: Operations) -> Bounds | None:
 
 def memory_width(operations: Operations) -> int:
     """Return the size of the recurrent state; 0 for none."""
-    return sum(each.width for each in operations if isinstance(each, GRUCell))
+    return sum(each.memory_width for each in operations)
 
 
 def num_parameters(operations: Operations) -> int:

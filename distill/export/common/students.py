@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
-from ...core.observations import COLOURS, KERNEL
+from ...core.maze_maps import action_maps, row_softmax
+from ...core.observations import COLOURS, KERNEL, MAZE_ACTIONS
 from ...files.weights import Arrays
 from ...students.shapes import names_of_fitting, shapes_of
 from ...students.tree import DecisionTree
@@ -44,11 +46,19 @@ def operations_of(student: Any) -> ops.Operations | None:
         if inner is None or (kind == "gaussian" and ops.bounds_of(inner) is not None):
             return None
         return _with_bounds(inner, config)
+    return _network_operations(student)
+
+
+def _network_operations(student: Any) -> ops.Operations:
+    """Return the operations of a network without other students inside."""
     # Imported here, since it needs torch; a network needs torch anyway.
     from ...students.parametrised import plain_weights
 
     weights = {name: part.cpu().numpy() for name, part in plain_weights(student).items()}
-    return BUILDERS[kind](config, weights)
+    operations = BUILDERS[student.config["kind"]](student.config, weights)
+    if isinstance(operations[0], ops.MapValueIteration):
+        return (replace(operations[0], grid=student.grid),)
+    return operations
 
 
 def stored_operations(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
@@ -140,17 +150,9 @@ def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
 
 def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
     scale, sharpness, move, reward, bias, top, *readout = arrays = _fitting(config, weights)
-    maps = len(move)
-    reward, moves = reward.reshape(maps, 2 * KERNEL), _softmax(scale * move)
-    if readout:
-        # The map from values to the actions' maps is linear, so both convolutions become one.
-        read = _softmax(scale * readout[0])
-        reward, moves, bias = read @ reward, read @ moves, read @ bias + readout[1]
     return (
         ops.ValueIteration(
-            reward,
-            moves,
-            bias,
+            *action_maps(scale, move, reward, bias, *readout),
             float(top[0]),
             float(sharpness),
             config.get("iterations"),
@@ -159,10 +161,32 @@ def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operatio
     )
 
 
-def _softmax(rows: Float32Array) -> Float32Array:
-    """Return the softmax of each row, as torch computes it in float32."""
-    unnormalised = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+def _map_value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
+    scale, sharpness, reading, *kernels = arrays = _fitting(config, weights)
+    if kernels:
+        move, cost, (bias,) = kernels
+        moves, costs = _turned(row_softmax(scale * move[None])[0]), _turned(cost)
+    else:
+        up = np.zeros(KERNEL, dtype=np.float32)
+        up[1] = 1
+        moves, costs, bias = _turned(up), _turned(up), 0.0
+    return (
+        ops.MapValueIteration(
+            reading,
+            moves,
+            costs,
+            float(bias),
+            float(sharpness),
+            sum(array.size for array in arrays[2:]),
+            config.get("iterations"),
+        ),
+    )
+
+
+def _turned(kernel: Float32Array) -> Float32Array:
+    """Return (4, 9): a kernel of the action up, turned to each action."""
+    turns = [np.rot90(kernel.reshape(3, 3), -turn).ravel() for turn in range(MAZE_ACTIONS)]
+    return np.stack(turns)
 
 
 def _fitting(config: Mapping[str, Any], weights: Arrays) -> list[Float32Array]:
@@ -183,6 +207,7 @@ BUILDERS: dict[Any, Callable[[Mapping[str, Any], Arrays], ops.Operations]] = {
     "conv": _convolution,
     "gru": _gru,
     "linear": _mlp,
+    "map_value_iteration": _map_value_iteration,
     "mlp": _mlp,
     "value_iteration": _value_iteration,
 }

@@ -24,16 +24,18 @@ from ..common import operations as ops
 from ..common.exported_policy import ExportedPolicy, no_agent_error
 from ..common.students import ACTING_PART, BUILDERS, acting_part, describe_kind, stored_operations
 from . import kernels
+from .map_value_iteration import MapPolicy
 from .value_iteration import new_buffers
 
 
 class CompiledPolicy(ExportedPolicy):
     """Policy that runs the operations of a student without torch.
 
-    It stops value iteration as soon as an iteration changes nothing, and computes convolutions of
-    planes only in the receptive field of the marked cells. It has work arrays of its own: not for
-    two threads at once. With continuous actions it has `action_gaussian(observations)` and
-    `bounds`, as `GaussianStudent`, instead of logits. With a `GRU` it has a recurrent state.
+    It stops value iteration as soon as an iteration changes nothing, or follows the wave from the
+    goals (`ValueIteration.crossing`), and computes convolutions of planes only in the receptive
+    field of the marked cells. It has work arrays of its own: not for two threads at once. With
+    continuous actions it has `action_gaussian(observations)` and `bounds`, as `GaussianStudent`,
+    instead of logits. With a `GRU` it has a recurrent state.
 
     Args:
         operations: of the student; all kinds but trees.
@@ -214,12 +216,12 @@ class _Layout:
                 self._row(kind, after, [_bordered(after)])
             case ops.ValueIteration():
                 o, (_, rows, cols) = operation, before
-                limits = np.array([o.top, o.sharpness], dtype=np.float32)
+                limits = np.array([o.top, o.sharpness, o.crossing or 0.0], dtype=np.float32)
                 self._row(
                     kernels.VALUE_ITERATION,
                     (rows, cols, *after),
                     [_zeros(after[0]), new_buffers(after[0], rows, cols)],
-                    option=o.iterations_for(rows, cols),
+                    option=o.iterations_for(rows, cols) if o.crossing is None else 0,
                     weights=[o.reward, o.moves, o.bias, limits],
                 )
                 self._read(1, after[0])
@@ -331,13 +333,21 @@ def build_policy(stored: StoredStudent, where: object = "the student") -> Any:
     try:
         check_weights(config, stored.weights)  # before anything of a declared size is made
         if kind not in FITTED:
-            return CompiledPolicy(stored_operations(config, stored.weights))
+            return policy_of(stored_operations(config, stored.weights))
         arguments = {name: value for name, value in config.items() if name != "kind"}
         student = FITTED[kind](**arguments)
         student.set_state(stored.weights)
     except Exception as error:  # a forged file fails in many ways
         raise fitting_error(where, kind, error) from None
     return student
+
+
+def policy_of(operations: ops.Operations) -> CompiledPolicy | MapPolicy:
+    """Return the policy that runs the operations of a student."""
+    first = ops.first_of(operations)
+    if isinstance(first, ops.MapValueIteration):
+        return MapPolicy(first)
+    return CompiledPolicy(operations)
 
 
 def runs_without_torch(config: Mapping[str, Any]) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...core.gaussian_actions import LOG_STD
+from ...core.map_state import known_grid
 from ...core.observations import MAX_BRIGHTNESS
 from ...students.tree import LEAF
 from ..common import operations as ops
+from .map_operations import MAP_VALUE_ITERATION, map_constants
 
 OPSET, IR_VERSION = 20, 10
 """Versions that torch writes for other networks."""
@@ -217,6 +219,10 @@ class _Graph:
                 self._write(MAZE, output)
             case ops.ValueIteration():
                 self._value_iteration(operation, output)
+            case ops.MapValueIteration():
+                self.constants |= map_constants(operation)
+                rows, cols = known_grid(operation.grid)
+                self._write(MAP_VALUE_ITERATION, output, rows=rows, cols=cols)
             case ops.Tree():
                 self._tree(operation, output)
             case ops.Conv3x3():

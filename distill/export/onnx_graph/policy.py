@@ -14,6 +14,7 @@ from dynamaze.common.reading import parse_json, read_bytes
 from dynamaze.common.validation import checked_integer
 
 from ...core.distributions import Bounds
+from ...core.map_state import checked_cells, checked_grid
 from ...core.old_names import current_config
 from ...files.weights import FORMAT, METADATA_KEY, MOST_BYTES, StudentFileError
 from ..common.exported_policy import ExportedPolicy
@@ -82,7 +83,8 @@ class OnnxPolicy(ExportedPolicy):
             if not isinstance(self.config["kind"], str):
                 raise TypeError(f"kind={self.config['kind']!r}; expected a name")
             width = checked_integer("memory", more[0].shape[1], 1) if more else 0
-            super().__init__(_bounds_in(self.config, path), width)
+            grid = None if about.get("grid") is None else checked_grid(about["grid"])
+            super().__init__(_bounds_in(self.config, path), width, grid)
             self._outputs = ["logits"] if self._bounds is None else ["means", "log_deviations"]
             names = {output.name for output in session.get_outputs()}
             if missing := {*self._outputs, "actions"} - names:
@@ -123,6 +125,8 @@ class OnnxPolicy(ExportedPolicy):
                 f"observations of {observations.dtype}; expected {self._dtype}, for which the "
                 "student was exported"
             )
+        if self._grid is not None:
+            observations = checked_cells(observations, self._grid)
         given = {self._input: np.ascontiguousarray(observations, dtype=self._dtype)}
         if not self.width:
             return list(self._session.run(outputs, given))

@@ -28,10 +28,11 @@ def export_onnx(
     For a `GaussianStudent` they are "means", "log_deviations", clipped to [-20, 2], and "actions",
     float32: the actions of the means. The student's preprocessing of observations is included. A
     GRU also takes "memory", zeros at an episode's start, and returns "memory_after" for its next
-    step. A value iteration network is written as a loop and takes mazes of any size, with the
-    iterations that each needs; a convolution of planes, a residual network and a transformer take
-    any size, too; other students take the size of `observation`. A tree uses the operators of
-    `ai.onnx.ml`.
+    step; so does a student that plans on its own map, written for the maze of its `grid`, whose
+    memory outlives episodes: only its last number is set to 0 at an episode's start. A value
+    iteration network is written as a loop and takes mazes of any size, with the iterations that
+    each needs; a convolution of planes, a residual network and a transformer take any size, too;
+    other students take the size of `observation`. A tree uses the operators of `ai.onnx.ml`.
 
     Args:
         path: the file.
@@ -72,6 +73,7 @@ def export_onnx(
         "format": FORMAT,
         "config": config,
         "card": {} if card is None else card.to_json(),
+        "grid": getattr(acting, "grid", None),
     }
     del model.metadata_props[:]
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(about))

@@ -12,6 +12,7 @@ from dynamaze.agents.mapping.paths import (
     PathPlanner,
     best_actions_at,
     best_actions_everywhere,
+    path_lengths,
     plan_paths,
 )
 from dynamaze.common.arrays import IntArray
@@ -135,3 +136,28 @@ def test_single_cell_has_no_worse_action() -> None:
 def test_costs_refuse_negative_numbers(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=-1; expected a whole number in"):
         MapCosts(**{name: -1})
+
+
+def test_path_lengths_count_moves() -> None:
+    targets, rng = move_targets((4, 5)), np.random.default_rng(1)
+    memory = random_memory(rng, 20, runs=20)
+    planner = PathPlanner.of(targets)
+    best = best_actions_everywhere(planner, memory)
+    lengths = path_lengths(planner, memory, best)
+    event, age = memory.event, memory.age
+    for run in range(20):
+        cost = reference_costs(targets, memory, run, MapCosts())
+        ends = [
+            cost[cell] == {NEVER: 1000, ENTERED: 3000 - age[run, cell], REWARDED: 0}.get(kind)
+            for cell, kind in enumerate(event[run])
+        ]
+        for start in range(20):  # breadth first along best actions, until a path ends
+            reached, moves = {start}, 0
+            while moves == 0 or not any(ends[cell] for cell in reached):
+                reached = {
+                    int(targets[cell, action])
+                    for cell in reached
+                    for action in np.flatnonzero(best[run, cell])
+                }
+                moves += 1
+            assert lengths[run, start] == moves

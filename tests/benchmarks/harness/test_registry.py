@@ -33,7 +33,7 @@ def test_experiments_are_commands() -> None:
             f"distill {name}"
             for name in (
                 *("teacher", "teacher-ppo", "teacher-transformer", "student", "frontier"),
-                *("adapt", "transformer", "soft-labels", "methods", "compare"),
+                *("learner", "adapt", "transformer", "soft-labels", "methods", "compare"),
             )
         ),
     }

@@ -52,6 +52,16 @@ def test_nll_uses_best_action():
     )
 
 
+def test_set_nll_sums_best_actions():
+    logits = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    targets = Targets(torch.tensor([[0.0, 0.0, -9.0], [-1.0, -1.0, 0.0]]), torch.tensor([1.0, 3.0]))
+    share = np.exp([1.0, 2.0]).sum() / np.exp([1.0, 2.0, 3.0]).sum()
+    loss = losses.set_nll(logits, targets)
+    assert float(loss.detach()) == pytest.approx((-np.log(share) + 3 * np.log(3)) / 4)
+    loss.backward()
+    assert torch.isfinite(logits.grad).all()
+
+
 def test_mse_ignores_row_constant():
     shifted = STUDENT + torch.tensor([[5.0], [-7.0]])
     expected = losses.mse(STUDENT, TARGETS).item()

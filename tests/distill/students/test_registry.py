@@ -23,6 +23,7 @@ from ..composite_students import COMPOSITES
 
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
 MADE: dict[str, dict[str, Any]] = {
+    "map_value_iteration": {},
     "value_iteration": {},
     "residual": {"channels": 4, "blocks": 1},
     "transformer": {"layers": 1, "width": 8, "heads": 1},
@@ -30,11 +31,17 @@ MADE: dict[str, dict[str, Any]] = {
 }
 """Kinds without an observation shape: for planes of any size, or composites."""
 
+ON_MAPS = "map_value_iteration"
+"""Kind that acts on cells, not on planes; its network has maps as planes."""
+
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"} - set(COMPOSITES))
 
 
 def make(kind: str) -> Any:
-    return make_student(kind, **MADE.get(kind, SHAPE))
+    made = make_student(kind, **MADE.get(kind, SHAPE))
+    if kind == ON_MAPS:
+        made.grid = (5, 7)
+    return made
 
 
 def planes() -> np.ndarray:
@@ -43,24 +50,26 @@ def planes() -> np.ndarray:
 
 
 def test_students_cases_cover_registry() -> None:
-    assert len(STUDENTS) == 11
-    assert len(NETWORKS) == 7
+    assert len(STUDENTS) == 12
+    assert len(NETWORKS) == 8
 
 
 @pytest.mark.parametrize("kind", sorted(set(STUDENTS) - {"gaussian"}))
 def test_students_are_policies(kind: str) -> None:
-    student, seen = make(kind), planes()
+    student = make(kind)
+    seen = np.column_stack([np.arange(6), np.zeros((6, 2))]) if kind == ON_MAPS else planes()
     assert isinstance(student, Policy)
     chances = student.action_probabilities(seen)
     assert chances.shape == (6, 4)
     assert chances.dtype == np.float64
     np.testing.assert_allclose(chances.sum(axis=1), 1.0)
-    if kind == "gru":
-        student.reset()
+    recurrent = hasattr(student, "memory")
+    if recurrent:
+        student.memory = None
     logits = student.action_logits(seen)
     np.testing.assert_allclose(np.log(chances[:, 1] / chances[:, 0]), logits[:, 1] - logits[:, 0])
-    if kind == "gru":
-        student.reset()
+    if recurrent:
+        student.memory = None
     assert student.act(seen[0]) == logits[0].argmax()
 
 

@@ -19,8 +19,12 @@ from dynamaze.distill.files.card import Card
 from dynamaze.distill.files.students import save_student
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.registry import make_student
-from dynamaze.viewer.policies import FixedPolicyAgent
+from dynamaze.viewer.environment import Camera
+from dynamaze.viewer.overlays import overlays_of
+from dynamaze.viewer.policies import FixedPolicyAgent, MapPolicyAgent
+from dynamaze.viewer.statistics import RecordStatistics
 
+from ...distill.exact_map_planner import expert_student
 from ...distill.exact_value_iteration import exact_value_iteration as exact_network
 
 GENERATED = Card(environment={"id": "DynaMazeGenerated-v0", "size": 11})
@@ -197,3 +201,50 @@ def test_invalid_policy_file_message(tmp_path: Path) -> None:
         assert reason in line
         assert "Traceback" not in run.stderr
         assert not (tmp_path / "video.gif").exists()
+
+
+def test_policy_with_map_finds_goal_in_the_dark(
+    pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "map.safetensors")
+    save_student(path, expert_student())
+    options = {"policy": path, "steps": 500, "overlay": ["belief", "values"]}
+    summary = watch(capsys, env_id="DynaMazeShortcut-v0", **options)
+    episodes = int(summary.partition(" steps, ")[2].partition(" ")[0])
+    assert 25 <= episodes <= 500 // 16  # the shortest path has 16 steps
+    assert "map.safetensors in DynaMazeAdaptation-v0" in watch(
+        capsys, env_id="DynaMazeAdaptation-v0", **options
+    )
+    with pytest.raises(ValueError, match=r"map.safetensors does not fit CartPole-v1: expected a"):
+        watch(capsys, env_id="CartPole-v1", policy=path)
+
+
+def test_map_overlays_show_belief() -> None:
+    student = expert_student()
+    env = gym.make(
+        "DynaMazeAdaptation-v0",
+        size=5,
+        run_steps=60,
+        observation="index",
+        render_mode="rgb_array",
+    )
+    camera = Camera(env, (300, 300))
+    recorded = RecordStatistics(env, camera, gamma=0.95)
+    agent = MapPolicyAgent(recorded, student, "student", seed=0)
+    overlays = overlays_of(agent, camera.maze, recorded)
+    steps = agent.steps()
+    for _ in range(12):
+        next(steps)
+    belief = overlays.arrays(["belief", "values"])
+    assert list(belief) == ["belief"]  # a torch module does not tell its values
+    assert camera.maze is not None
+    walls = camera.maze.layout.walls
+    known = ~np.isnan(belief["belief"])
+    np.testing.assert_array_equal(belief["belief"][known], walls[known])
+    assert 5 < known.sum() < 25
+    assert overlays.unavailable("belief") == ""
+    assert overlays.unavailable("q") == "student has a map and no action values"
+    for _ in range(58):  # into the next run, in another maze
+        next(steps)
+    assert student.memory is not None
+    assert student.memory[0, 50] < 40  # its clock

@@ -181,7 +181,11 @@ def test_exports_agree_on_continuous_actions(export: Any, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("operations", "message"),
     [
-        ((), "expected one of Vector, Image, Planes, ValueIteration and Tree in the first place"),
+        (
+            (),
+            "expected one of Vector, Image, Planes, ValueIteration, MapValueIteration and Tree in "
+            "the first place",
+        ),
         ((linear(3, 6),), "in the first place"),
         ((ops.Vector((6,)), ops.Vector((6,))), "none later"),
         ((ops.Vector((6,)), linear(3, 5)), r"operation 1 \(Dense\): weights \(3, 5\) .* 6\)"),

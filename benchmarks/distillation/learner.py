@@ -1,0 +1,217 @@
+"""Command `dynamaze distill learner`: a student that adapts to unseen mazes with frozen weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from rich.console import Console
+
+from dynamaze.benchmarks.distillation.learner_maps import LearnerMaps
+from dynamaze.benchmarks.distillation.learner_runs import (
+    ENVIRONMENT,
+    HELD_OUT,
+    RUN_STEPS,
+    TRAINING,
+    MapExpert,
+    Runs,
+    RunStepper,
+    adaptation_envs,
+    play,
+    run_generator,
+)
+from dynamaze.benchmarks.distillation.training import (
+    TrainingConfig,
+    begin_training,
+    checkpoint_path,
+    distil_with_checkpoints,
+)
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.statistics import ratio_of_means
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.common.heartbeat import set_status
+from dynamaze.common.options import Mazes, OutputFile, Steps
+from dynamaze.distill.core.size import Size
+from dynamaze.distill.export.compiled.policy import build_policy
+from dynamaze.distill.files.card import Card, ReturnEstimate
+from dynamaze.distill.files.students import save_student, to_stored
+from dynamaze.distill.students.map_value_iteration import MapValueIteration, with_exact_moves
+from dynamaze.distill.students.quantise import quantised, size_in_bytes
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.envs.generation import MazeGenerator
+
+LEARNING_RATE = 0.05
+
+SIZES, LARGER_SIZES = (9, 11), (13, 17, 21)
+"""Sides of the mazes of the evaluation; none in training is longer than 9."""
+
+OTHER_MAZES = {
+    "backtracking": MazeGenerator(9, "backtracking", loops=0.15),
+    "Prim": MazeGenerator(9, "prim", loops=0.15),
+    "division": MazeGenerator(9, "division", loops=0.15),
+    "obstacles": MazeGenerator(9, "obstacles", density=0.3),
+}
+"""Name -> generator of mazes that training does not have."""
+
+BOOK_MAZES = {"DynaMazeBlocking-v0": 3000, "DynaMazeShortcut-v0": 6000}
+"""Id -> steps of a run in the changing mazes of Sutton & Barto 2018, figures 8.4 and 8.5."""
+
+BOOK_RUNS = 20
+
+
+@dataclass(frozen=True)
+class LearnerConfig(TrainingConfig):
+    """Distil an expert that learns mazes into a student that learns them too, with frozen weights.
+
+    The student observes its cell, its last action and last reward, never the maze. It keeps a map
+    and plans on it with 43 trained numbers; a second file has its form of 24 integers in 28 bytes.
+    It is evaluated in runs of 400 steps in held-out mazes, each of which changes once, beside the
+    expert in the same runs. Both know the geometry of the grid, which agents with tables do not.
+    """
+
+    output: OutputFile = Path("learner.safetensors")
+    steps: Steps = 2000
+    mazes: Mazes = 300
+    """Held-out runs of each kind for the evaluation, each in a maze of its own."""
+    teacher: Literal["expert"] = "expert"
+    """The teacher: the expert, which explores optimistically on its own map."""
+    transfer: bool = False
+    """Also evaluate in larger mazes, of other generators, and in the changing mazes of the book."""
+
+
+class Setting(NamedTuple):
+    """Runs of an evaluation."""
+
+    name: str
+    grid: tuple[int, int]
+    steps: int
+    envs: gym.vector.VectorEnv[Any, Any, Any]
+
+
+def main(config: LearnerConfig) -> None:
+    """Train, evaluate and save a student.
+
+    Raises:
+        ValueError: for a number outside its range, or a checkpoint of other settings.
+        OSError: if the output folder cannot be written.
+    """
+    console = begin_training(config)
+    student = train(config, console)
+    small = quantised(with_exact_moves(student))
+    share: IntervalEstimate | None = None
+    small_share: IntervalEstimate | None = None
+    for setting in settings(config):
+        runs = play_all({"student": student, "small": small}, setting, seed=config.seed)
+        expert = runs.pop("expert")
+        console.print(f"{setting.name}: the expert's reward {expert.reward.mean():.2f} a run")
+        for name, found in runs.items():
+            console.print(f"  {name}: {shares_text(found, expert)}", soft_wrap=True)
+        if share is None:
+            share, small_share = (
+                ratio_of_means(runs[name].reward, expert.reward) for name in ("student", "small")
+            )
+    save(config, student, share, config.output, console)
+    small_output = config.output.with_stem(f"{config.output.stem}-small")
+    save(config, small, small_share, small_output, console)
+    checkpoint_path(config.output).unlink(missing_ok=True)
+
+
+def train(config: LearnerConfig, console: Console) -> MapValueIteration:
+    """Return a trained student, continued from the checkpoint beside its file if there is one.
+
+    Raises:
+        ValueError: for a checkpoint of other settings.
+    """
+    student = MapValueIteration(seed=config.seed)
+    distiller = Distiller(
+        student,
+        LearnerMaps(student),
+        total_steps=config.steps,
+        loss="set_nll",
+        learning_rate=LEARNING_RATE,
+        seed=config.seed,
+    )
+    every = max(1, config.steps // 10)
+    distil_with_checkpoints(distiller, config, console, task="distilling", every=every)
+    return student
+
+
+def settings(config: LearnerConfig) -> Iterator[Setting]:
+    """Generate the settings of the evaluation."""
+    generators = {f"{size}x{size}": run_generator(size) for size in SIZES}
+    if config.transfer:
+        generators |= {f"{size}x{size}": run_generator(size) for size in LARGER_SIZES}
+        generators |= {f"9x9, {name}": each for name, each in OTHER_MAZES.items()}
+    for name, generator in generators.items():
+        envs = adaptation_envs(generator, config.mazes)
+        yield Setting(name, generator.shape, RUN_STEPS, envs)
+    for env_id, steps in BOOK_MAZES.items() if config.transfer else ():
+        envs = gym.make_vec(
+            env_id, num_envs=BOOK_RUNS, vectorization_mode="vector_entry_point", observation="index"
+        )
+        layout: Any = envs.unwrapped.config.layout  # type: ignore[attr-defined]
+        yield Setting(env_id, (layout.rows, layout.cols), steps, envs)
+
+
+def play_all(students: dict[str, Any], setting: Setting, *, seed: int) -> dict[str, Runs]:
+    """Play the runs of a setting with the expert and each student."""
+    policies = {name: build_policy(to_stored(each)) for name, each in students.items()}
+    found = {}
+    for name, policy in {"expert": MapExpert(), **policies}.items():
+        set_status(f"evaluation: {setting.name}, {name}")
+        policy.grid = setting.grid
+        # ties of the expert are broken at random
+        rng = np.random.default_rng(seed) if name == "expert" else None
+        found[name] = play(policy, RunStepper(setting.envs, setting.steps, seed=seed), rng)
+    setting.envs.close()
+    return found
+
+
+def shares_text(runs: Runs, expert: Runs) -> str:
+    """Return the share of the expert's reward as text, in all steps and after the change."""
+    whole, after = (
+        "{:.3f} [{:.3f}, {:.3f}]".format(*ratio_of_means(own, others))
+        for own, others in zip(runs, expert, strict=True)
+    )
+    return f"share of the expert's reward {whole}, after the change {after}"
+
+
+def save(
+    config: LearnerConfig,
+    student: MapValueIteration,
+    share: IntervalEstimate | None,
+    output: Path,
+    console: Console,
+) -> None:
+    """Write a student and its card.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    estimate = None
+    if share is not None:
+        mean, low, high = (float(each) for each in share)
+        estimate = ReturnEstimate(mean, low, high, config.mazes)
+    size = Size(
+        student.num_parameters, size_in_bytes(student).total, student.multiply_adds((3, 9, 9))
+    )
+    card = Card(
+        made=f"By `dynamaze distill learner --steps {config.steps} --seed {config.seed}`, from an "
+        "expert that explores optimistically on its own map. The normalised return is the share "
+        "of the expert's reward. Student and expert know the geometry of the grid.",
+        environment={"id": ENVIRONMENT, "observation": "index"},
+        training=(TRAINING,),
+        held_out=(HELD_OUT,),
+        normalised_return=estimate,
+        size=size,
+    )
+    save_student(output, student, card=card)
+    console.print(f"{student.num_parameters} parameters in {output}")
+
+
+if __name__ == "__main__":
+    run_script(__file__)

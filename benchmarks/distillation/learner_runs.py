@@ -1,0 +1,168 @@
+"""Runs in unseen mazes that change: policies that keep a map, and the expert that teaches them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+
+import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.agents.mapping.paths import PathPlanner, best_actions_at
+from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from dynamaze.common.map_memory import move_targets
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.core.map_state import (
+    Grid,
+    checked_grid,
+    forget_cells,
+    known_grid,
+    map_of,
+    observe,
+    recalled,
+)
+from dynamaze.distill.data.playing import select_actions
+from dynamaze.envs.generation import MazeGenerator
+
+ENVIRONMENT = "DynaMazeAdaptation-v0"
+TRAINING, HELD_OUT = LevelRange(0, 10**6), LevelRange(10**6, 10**6)
+"""Levels for training, and held out."""
+
+RUN_STEPS = 400
+"""World steps of a run."""
+
+
+def run_generator(size: int) -> MazeGenerator:
+    """Return the generator of the mazes of the benchmark."""
+    return MazeGenerator(size, "wilson", loops=0.15)
+
+
+class Runs(NamedTuple):
+    """Rewards of some runs."""
+
+    reward: FloatArray  # (runs,)
+    after: FloatArray  # (runs,) of these, after the change
+
+
+def adaptation_envs(
+    generator: MazeGenerator, runs: int, levels: LevelRange = HELD_OUT
+) -> gym.vector.VectorEnv[Any, Any, Any]:
+    """Make the environments of runs in mazes of a generator."""
+    options = {name: value for name, value in asdict(generator).items() if value is not None}
+    return gym.make_vec(
+        ENVIRONMENT,
+        num_envs=runs,
+        vectorization_mode="vector_entry_point",
+        **options,
+        first_level=levels.first,
+        levels=levels.levels,
+        run_steps=RUN_STEPS,
+        max_episode_steps=-1,
+        observation="index",
+    )
+
+
+class RunStepper:
+    """Runs in a vector environment.
+
+    An observation is that of `map_state`: cell, last action, last reward. The last observation of
+    an episode is among them; the action that follows it only resets. Runs that are over go on, and
+    do not count.
+
+    Args:
+        envs: a vector environment of mazes whose observation is the number of the cell.
+        steps: world steps of a run.
+        seed: of the environment.
+
+    Attributes:
+        observations: (runs, 3) float32.
+        episode_start: (runs,) True where the observation is the first of an episode.
+        acts: (runs,) True where an action is needed, in a run that is not over.
+        rewards: rewards of the runs so far.
+    """
+
+    def __init__(
+        self, envs: gym.vector.VectorEnv[Any, Any, Any], steps: int = RUN_STEPS, *, seed: int
+    ) -> None:
+        self._envs, runs = envs, envs.num_envs
+        self.rewards = Runs(np.zeros(runs), np.zeros(runs))
+        self._left = np.full(runs, steps)
+        self.acts = self._decides = np.ones(runs, dtype=np.bool_)
+        self.episode_start = np.ones(runs, dtype=np.bool_)
+        cells, _ = envs.reset(seed=seed)
+        self.observations = _experience(cells, np.zeros(runs), np.zeros(runs))
+
+    @property
+    def is_over(self) -> bool:
+        """True when all runs are over."""
+        return not (self._left > 0).any()
+
+    def step(self, actions: IntArray) -> None:
+        """Take a step in all runs."""
+        cells, reward, terminated, truncated, infos = self._envs.step(actions)
+        self.rewards.reward[self.acts] += reward[self.acts]
+        late = self.acts & (infos["phase"] > 0)
+        self.rewards.after[late] += reward[late]
+        self._left[self.acts] -= 1
+        self.observations = _experience(cells, actions, reward)
+        self.episode_start = ~self._decides  # the step only reset
+        self._decides = ~(self._decides & (terminated | truncated))
+        self.acts = self._decides & (self._left > 0)
+
+
+def _experience(cells: IntArray, actions: Any, rewards: Any) -> Float32Array:
+    return np.stack([cells, actions, rewards], axis=1).astype(np.float32)
+
+
+def play(policy: Any, stepper: RunStepper, rng: np.random.Generator | None = None) -> Runs:
+    """Play runs to their end with a policy that keeps a map, and return their rewards.
+
+    Args:
+        policy: a recurrent policy whose `grid` is set.
+        stepper: the runs, not begun.
+        rng: samples the actions; None for the best ones, the first of equal ones.
+    """
+    policy.memory = None
+    while not stepper.is_over:
+        policy.reset(stepper.episode_start)
+        probabilities = policy.action_probabilities(stepper.observations)
+        stepper.step(select_actions(probabilities, None, rng))
+    return stepper.rewards
+
+
+class MapExpert:
+    """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
+
+    def __init__(self) -> None:
+        self._grid: Grid | None = None
+        self.memory: Float32Array | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """(rows, cols) of the maze in which it acts; None until it is set."""
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: Any) -> None:
+        self._grid, self.memory = checked_grid(grid), None
+        self._targets = move_targets(self._grid)
+        self._planner = PathPlanner.of(self._targets)
+
+    def action_probabilities(self, observations: Any) -> FloatArray:
+        """Return (runs, actions): the best actions, with equal probabilities."""
+        seen = np.ascontiguousarray(observations, dtype=np.float32)
+        states = recalled(self.memory, len(seen), known_grid(self._grid))
+        observe(states, self._targets, seen)
+        self.memory = states
+        return uniform(best_actions_at(self._planner, map_of(states), seen[:, 0].astype(np.int64)))
+
+    def reset(self, episode_start: BoolArray | None = None) -> None:
+        """Begin an episode; the maps are kept."""
+        if self.memory is not None:
+            self.memory = forget_cells(self.memory, episode_start)
+
+
+def uniform(best: BoolArray) -> FloatArray:
+    """Return equal probabilities of the actions in each row that are True."""
+    return best / best.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

@@ -1,0 +1,136 @@
+"""Recurrent state of policies that keep a map of a maze which they do not see.
+
+A state is a row of float32 for each run: a `MapMemory`, and the cell before the latest move. Zeros
+are an empty map. Unlike the state of other recurrent policies it outlives episodes: a reset only
+forgets the cell before, since no move leads from one episode to the next.
+
+| numbers | of |
+| --- | --- |
+| cells | last event in each cell |
+| cells | clock at that event |
+| 1 | clock: moves so far |
+| 1 | 1 + index of the latest cell; 0 at the beginning of an episode |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dynamaze.common.arrays import BoolArray, Float32Array
+from dynamaze.common.compiled import compiled
+from dynamaze.common.map_memory import MapMemory, record_move, record_presence
+from dynamaze.common.validation import check_entries, checked_count, shown
+
+Grid = tuple[int, int]
+"""Rows and columns of a maze."""
+
+OBSERVATION = ("cell", "last action", "last reward")
+"""Numbers of an observation: row * cols + col, and two that do not matter at an episode's start."""
+
+
+def state_width(grid: Grid) -> int:
+    """Return the numbers of a state."""
+    return 2 * grid[0] * grid[1] + 2
+
+
+def checked_grid(grid: Any) -> Grid:
+    """Return rows and columns of a maze.
+
+    Raises:
+        ValueError, TypeError: for anything but two whole numbers from 1.
+    """
+    try:
+        rows, cols = grid
+    except (TypeError, ValueError):
+        raise ValueError(f"grid={shown(grid)}; expected (rows, cols) of the maze") from None
+    found = checked_count("grid", rows), checked_count("grid", cols)
+    check_entries(f"grid={shown(grid)}", *found)
+    return found
+
+
+def known_grid(grid: Grid | None) -> Grid:
+    """Return the grid of a policy.
+
+    Raises:
+        ValueError: if it was not set.
+    """
+    if grid is None:
+        raise ValueError(
+            "a policy that keeps a map of a maze of unknown size; expected policy.grid = "
+            "(rows, cols) before its first observation"
+        )
+    return grid
+
+
+def checked_cells(observations: Any, grid: Grid) -> Float32Array:
+    """Return observations of cells of the grid as float32.
+
+    Raises:
+        ValueError: for another shape, or a cell or an action that does not exist.
+    """
+    seen = np.ascontiguousarray(observations, dtype=np.float32)
+    if seen.ndim != 2 or seen.shape[1] != len(OBSERVATION):
+        raise ValueError(
+            f"observations of shape {seen.shape}; expected (batch, {len(OBSERVATION)}): "
+            f"{', '.join(OBSERVATION)}"
+        )
+    cell, cells = seen[:, 0], grid[0] * grid[1]
+    wrong = ~((cell >= 0) & (cell < cells) & (cell == np.floor(cell)))
+    if wrong.any():
+        raise ValueError(f"cell {cell[wrong][0]:g} of a maze of {cells}; expected one of its cells")
+    return seen
+
+
+def map_of(states: Any) -> Any:
+    """Return the `MapMemory` in (runs, numbers) states, as views."""
+    cells = (states.shape[1] - 2) // 2
+    return MapMemory(states[:, :cells], states[:, cells : 2 * cells], states[:, 2 * cells])
+
+
+compiled_map_of = compiled(map_of)
+
+
+def recalled(memory: Float32Array | None, runs: int, grid: Grid) -> Float32Array:
+    """Return a copy of the states; zeros, empty maps, for None.
+
+    Raises:
+        ValueError: for states of another number of runs or another grid.
+    """
+    expected = runs, state_width(grid)
+    if memory is None:
+        return np.zeros(expected, dtype=np.float32)
+    if np.shape(memory) != expected:
+        raise ValueError(
+            f"a memory of shape {np.shape(memory)}; expected {expected} for {runs} runs in a maze "
+            f"of {grid}"
+        )
+    return np.array(memory, dtype=np.float32)
+
+
+def forget_cells(states: Float32Array, episode_start: BoolArray | None) -> Float32Array:
+    """Return a copy of the states without the cell before, where an episode begins."""
+    after = states.copy()
+    after[slice(None) if episode_start is None else episode_start, -1] = 0
+    return after
+
+
+@compiled
+def observe(states, targets, observations):
+    """Record an observation of each run in its map.
+
+    Args:
+        states: (runs, numbers), changed in place.
+        targets: (cells, actions) of `move_targets`.
+        observations: (runs, 3) cell, last action and last reward.
+    """
+    memory, latest = compiled_map_of(states), states.shape[1] - 1
+    for run in range(observations.shape[0]):
+        cell, action = int(observations[run, 0]), int(observations[run, 1])
+        before = int(states[run, latest]) - 1
+        if before < 0 or action < 0 or action >= targets.shape[1]:
+            record_presence(memory, run, cell)
+        else:
+            record_move(memory, targets, run, before, action, observations[run, 2], cell)
+        states[run, latest] = cell + 1

@@ -1,0 +1,127 @@
+"""The learner: runs, maps for its training, and the command that trains and evaluates it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.agents.mapping.paths import PathPlanner, best_actions_everywhere
+from dynamaze.benchmarks.distillation import learner
+from dynamaze.benchmarks.distillation.learner_maps import (
+    OWN_WEIGHT,
+    SITUATIONS,
+    LearnerMaps,
+    situations,
+)
+from dynamaze.benchmarks.distillation.learner_runs import (
+    RUN_STEPS,
+    MapExpert,
+    RunStepper,
+    adaptation_envs,
+    play,
+    run_generator,
+)
+from dynamaze.common.map_memory import BUMPED, MapMemory, move_targets
+from dynamaze.distill.export.compiled import build_policy
+from dynamaze.distill.export.load import open_policy
+from dynamaze.distill.files.students import load_card, load_student, to_stored
+from dynamaze.distill.students.map_value_iteration import MapValueIteration
+from dynamaze.distill.training.distiller import Distiller
+
+from ...distill.exact_map_planner import expert_student
+
+SMALL: dict[str, Any] = {"rounds": 2, "runs": 3, "sizes": (5,)}
+
+
+def stepper(runs: int, seed: int = 0) -> RunStepper:
+    return RunStepper(adaptation_envs(run_generator(5), runs), seed=seed)
+
+
+def test_student_with_expert_weights_earns_the_same() -> None:
+    expert, student = MapExpert(), build_policy(to_stored(expert_student()))
+    expert.grid = student.grid = (5, 5)
+    taught, learned = play(expert, stepper(4)), play(student, stepper(4))
+    np.testing.assert_array_equal(taught, learned)
+    assert (taught.reward > 20).all()
+    assert (taught.after > 0).all()
+    assert (taught.after < taught.reward).all()
+
+
+def test_runs_end_after_their_steps() -> None:
+    runs, decisions = stepper(3), np.zeros(3, dtype=int)
+    rng = np.random.default_rng(0)
+    while not runs.is_over:
+        decisions += runs.acts
+        runs.step(rng.integers(4, size=3))
+    assert decisions.tolist() == [RUN_STEPS] * 3
+
+
+def test_maps_have_the_experts_labels() -> None:
+    source = LearnerMaps(MapValueIteration(), **SMALL, batch_size=64)
+    batch = source.batch(np.random.default_rng(0), 0.0)
+    assert batch.observations.shape == (64, 3, 5, 5)
+    event, age, length = batch.observations.reshape(64, 3, 25).transpose(1, 0, 2).astype(int)
+    clock = age.max(axis=1)
+    memory = MapMemory(event.astype(np.int8), clock[:, None] - age, clock)
+    best = best_actions_everywhere(PathPlanner.of(move_targets((5, 5))), memory)
+    queried = length > 0
+    assert (queried == (event != BUMPED)).all()
+    assert batch.logits is not None
+    assert batch.weights is not None
+    np.testing.assert_array_equal(batch.logits == batch.logits.max(axis=1)[:, None], best[queried])
+    assert sorted(set(batch.weights)) == [1, OWN_WEIGHT]
+    assert (batch.weights == OWN_WEIGHT).sum() == 64
+
+
+def test_situations_have_equal_shares() -> None:
+    source = LearnerMaps(MapValueIteration(), rounds=1, runs=32, sizes=(5,), batch_size=600)
+    batch = source.batch(np.random.default_rng(0), 0.0)
+    counts = np.bincount(situations(batch.observations[:, 0].reshape(600, 25)), minlength=3)
+    assert len(counts) == len(SITUATIONS)
+    # 200 expected of each, with a deviation of 11.5: 5.2 of them are a false alarm in 10^6
+    assert (abs(counts - 200) < 60).all()
+
+
+def test_training_resumes_bit_identically(tmp_path: Path) -> None:
+    def distiller() -> Distiller:
+        student = MapValueIteration(seed=1)
+        source = LearnerMaps(student, **SMALL)
+        return Distiller(student, source, total_steps=6, loss="set_nll", learning_rate=0.05)
+
+    whole, first, second = distiller(), distiller(), distiller()
+    whole.distil()
+    first.distil(4)
+    first.save(tmp_path / "c.npz")
+    second.resume(tmp_path / "c.npz").distil()
+    for one, other in zip(whole.student.parameters(), second.student.parameters(), strict=True):
+        assert one.equal(other)
+
+
+def test_command_writes_both_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learner, "LearnerMaps", partial(LearnerMaps, **SMALL))
+    monkeypatch.setattr(learner, "SIZES", (5,))
+    learner.main(learner.LearnerConfig(output=tmp_path / "s.safetensors", steps=4, mazes=3))
+    printed = capsys.readouterr().out
+    assert "5x5: the expert's reward" in printed
+    assert printed.count("share of the expert's reward") == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "s-small.md",
+        "s-small.safetensors",
+        "s.md",
+        "s.safetensors",
+    ]
+    assert load_student(tmp_path / "s.safetensors").num_parameters == 43
+    small = open_policy(tmp_path / "s-small.safetensors")
+    assert small.policy.num_parameters == 24
+    assert small.card.size is not None
+    assert small.card.size.bytes == 28
+    card = load_card(tmp_path / "s.safetensors")
+    assert card.environment == {"id": "DynaMazeAdaptation-v0", "observation": "index"}
+    assert card.normalised_return is not None
+    assert card.normalised_return.mazes == 3

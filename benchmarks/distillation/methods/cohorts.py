@@ -94,7 +94,10 @@ DISTRAL = MethodExperiment(
         Comparison("distral", "alone", -10, NULL, "8x8"),
     ),
     runs=8,
-    lesson="A centroid of all tasks is worth its cost only where it helps the hardest of them.",
+    lesson=(
+        "Tasks that differ in size alone gain nothing from a centroid; a cost of leaving it that "
+        "is not far below the rewards harms."
+    ),
     columns=("return", *SIDES),
     testing={"rollouts": 1},
 )

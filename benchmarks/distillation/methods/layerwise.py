@@ -117,12 +117,13 @@ EXPERIMENT = MethodExperiment(
     comparisons=(
         Comparison(LAYERS, SOFT, 3.0),
         Comparison(LAYERS, SOFT, 1 / 0.7 - 1, measure=SPEED),
-        Comparison(LAYERS, STAGES, 0.0),
+        Comparison(STAGES, SOFT, 3.0),
+        Comparison(STAGES, LAYERS, 0.0),
     ),
     runs=8,
     lesson=(
-        "A transformer's inner layers teach a smaller one most together with the answers; in a "
-        "first stage of their own they cost steps that the answers would use."
+        "A transformer's inner layers teach a smaller one, and most in a first stage of their own, "
+        "before the answers."
     ),
     columns=(RETURN, SPEED),
     testing={"teacher_steps": 1, "steps": 2, "mazes": 2},

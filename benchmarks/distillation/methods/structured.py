@@ -100,8 +100,8 @@ HINTS, PAIRWISE, HOLISTIC = (
             0.03,
             -3.0,
             NULL,
-            "A critic of whole policy maps adds nothing to exact targets in every cell, and costs "
-            "time.",
+            "A critic of whole policy maps adds a little to targets in every cell if its weight is "
+            "small, harms if it is not, and costs time.",
         ),
     )
 )

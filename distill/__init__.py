@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .students.base import as_student as as_student
     from .students.composite import ActorCritic as ActorCritic
     from .students.composite import GaussianStudent as GaussianStudent
+    from .students.hardened import hardened as hardened
     from .students.quantise import quantised as quantised
     from .students.registry import STUDENTS as STUDENTS
     from .students.registry import make_student as make_student
@@ -105,6 +106,7 @@ _MODULES = {
     "export_c": ".export.c_source.writer",
     "export_onnx": ".export.onnx_graph.writer",
     "gaussian_kl": ".core.losses",
+    "hardened": ".students.hardened",
     "imitation_gap": ".data.imitation_gap",
     "kl": ".core.losses",
     "linear_schedule": ".data.rollouts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, NamedTuple
@@ -11,8 +12,10 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.proportions import proportion_interval
 from dynamaze.common.validation import checked_integer, checked_number
 
+from .core.distances import DistanceRange, success_by_distance
 from .data.playing import (
     EnvStepper,
     ObservationFn,
@@ -49,6 +52,10 @@ class Returns:
         successes: (episodes,) `info["is_success"]`; without it, True for an episode that terminated
             and was not truncated (in a maze: the goal was reached).
         levels: (episodes,) level numbers; None where there are no levels.
+        distances: (episodes,) shortest path lengths from the start to the goal, -1 if it cannot be
+            reached; None where the environment has no `distances_to_goal()`, as the native vector
+            environments of grid mazes have.
+        gamma: discount of the discounted returns.
     """
 
     discounted: FloatArray
@@ -56,6 +63,8 @@ class Returns:
     lengths: IntArray
     successes: BoolArray
     levels: IntArray | None = None
+    distances: IntArray | None = None
+    gamma: float = 1.0
 
     @property
     def mean_discounted(self) -> ConfidenceInterval:
@@ -69,12 +78,25 @@ class Returns:
 
     @property
     def success_rate(self) -> ConfidenceInterval:
-        """Fraction of successes with Wilson's (1927) interval, which is accurate near 0 and 1."""
-        count, share = len(self.successes), float(self.successes.mean())
-        spread = Z_95**2 / count
-        middle = (share + spread / 2) / (1 + spread)
-        half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
-        return ConfidenceInterval(share, max(0.0, middle - half), min(1.0, middle + half))
+        """Fraction of successes; its interval covers also where nothing or everything failed."""
+        count = len(self.successes)
+        interval = proportion_interval(int(self.successes.sum()), count)
+        return ConfidenceInterval(*(float(part.item()) for part in interval))
+
+    @property
+    def success_by_distance(self) -> tuple[DistanceRange, ...]:
+        """Success rate by distance from the start to the goal; episodes of a level are one maze.
+
+        Raises:
+            ValueError: where the distances are not known.
+        """
+        if self.distances is None:
+            raise ValueError(
+                "episodes without distances; expected those of an environment that has "
+                "distances_to_goal()"
+            )
+        mazes = np.arange(len(self.distances)) if self.levels is None else self.levels
+        return success_by_distance(self.distances, self.successes, mazes, gamma=self.gamma)
 
 
 @renamed_arguments(view="observation_fn")
@@ -121,6 +143,7 @@ def evaluate(
     bounds = bounds_for(acting, env.single_action_space)
     runner = PolicyRunner(acting, output_fn(acting, stepper.columns), observation_fn)
     totals = _EpisodeTotals(env.num_envs, episodes, gamma)
+    distances_of = getattr(env.unwrapped, "distances_to_goal", None)
     while (left := totals.left).any():
         wanted = stepper.needs_action & left
         actions = stepper.default_actions()
@@ -128,6 +151,7 @@ def evaluate(
             outputs = runner.outputs(stepper, wanted)
             actions[wanted] = select_actions(outputs, bounds, None if deterministic else rng)
         levels = stepper.levels
+        totals.begin(stepper.episode_start & left, distances_of)
         outcome = stepper.step(actions)
         totals.record(wanted, outcome, levels)
     return totals.returns()
@@ -145,11 +169,20 @@ class _EpisodeTotals:
         self._lengths = np.zeros(episodes, dtype=np.int64)
         self._successes = np.zeros(episodes, dtype=np.bool_)
         self._levels: IntArray | None = None
+        self._distances: IntArray | None = None
 
     @property
     def left(self) -> BoolArray:
         """(n,) True where the current episode is one of those that are counted."""
         return self._numbers < len(self._lengths)
+
+    def begin(self, starts: BoolArray, distances_of: Callable[[], IntArray] | None) -> None:
+        """Note the distances to the goal of the environments in the mask, whose episodes begin."""
+        if distances_of is None or not starts.any():
+            return
+        if self._distances is None:
+            self._distances = np.full(len(self._lengths), -1, dtype=np.int64)
+        self._distances[self._numbers[starts]] = distances_of()[starts]
 
     def record(self, wanted: BoolArray, outcome: Any, levels: IntArray | None) -> None:
         """Add a step of the environments in the mask."""
@@ -177,7 +210,13 @@ class _EpisodeTotals:
         """Return the results of all episodes."""
         discounted, undiscounted = self._returns.T
         return Returns(
-            discounted.copy(), undiscounted.copy(), self._lengths, self._successes, self._levels
+            discounted.copy(),
+            undiscounted.copy(),
+            self._lengths,
+            self._successes,
+            self._levels,
+            self._distances,
+            self.gamma,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
 
-from dynamaze.common.validation import checked_integer, shown
+from dynamaze.common.validation import checked_integer, naming, shown
 
 from .changing_maze import MazeConfig
 from .generation import MazeGenerator
@@ -21,7 +21,7 @@ TRAINING_LEVELS = 10**6
 """Levels from this number on are held out."""
 
 DEFAULT_LOOPS = 0.15
-CHANGES = ("block", "shortcut", "goal", "walls")
+CHANGE_KINDS = ("block", "shortcut", "goal", "walls")
 CHANGED_WALLS = 4
 """Walls that open, and that close, in a change of walls."""
 
@@ -88,8 +88,8 @@ class DynaMazeAdaptationEnv(GridEnv):
         run_steps: world steps of a run, at least 2.
         change_steps: first and last of the steps of a run after which the maze may change, with
             equal probabilities; None for the middle half, 100 to 300 of 400.
-        changes: the kinds of change, each as likely as the others: "block", "shortcut", "goal",
-            "walls", "start", "rewards" or "slip" (see `RandomChanges`).
+        change_kinds: the kinds of change, each as likely as the others: "block", "shortcut",
+            "goal", "walls", "start", "rewards" or "slip" (see `RandomChanges`).
         observation: see above.
         **options: those of `MazeOptions`.
 
@@ -115,25 +115,26 @@ class DynaMazeAdaptationEnv(GridEnv):
         split: str | None = None,
         run_steps: int = 400,
         change_steps: Sequence[int] | None = None,
-        changes: Sequence[str] = CHANGES,
+        change_kinds: Sequence[str] = CHANGE_KINDS,
         observation: Any = "experience",
         **options: Unpack[MazeOptions],
     ) -> None:
         rules, rest = split_options(options)
-        if loops is None and algorithm in TREE_LIKE:
+        if loops is None and isinstance(algorithm, str) and algorithm in TREE_LIKE:
             loops = DEFAULT_LOOPS
         generator = MazeGenerator(size, algorithm, loops=loops, endpoints=endpoints, split=split)
         mazes = LevelSet(generator.make, levels=levels, first_level=first_level, **rules)
         run_steps = checked_integer("run_steps", run_steps, 2, LAST_STEP)
         earliest, latest = _checked_change_steps(change_steps, run_steps)
-        process = RandomChanges(
-            when="once",
-            earliest=earliest,
-            latest=latest,
-            what=changes,
-            otherwise="goal",
-            cells=CHANGED_WALLS,
-        )
+        with naming("change_kinds"):
+            process = RandomChanges(
+                when="once",
+                earliest=earliest,
+                latest=latest,
+                what=change_kinds,
+                otherwise="goal",
+                cells=CHANGED_WALLS,
+            )
         super().__init__(
             MazeConfig.of_levels(mazes, process, run_steps),
             observation=observation,

@@ -26,7 +26,7 @@ _ALL_DISTILL = (
 )
 _EVERYTHING = f"{_ALL_ENVS} {_ALL_AGENTS} {_ALL_DISTILL}"
 _DISTILLATION = "benchmarks/distillation benchmarks/distillation/methods"
-_STUDIES = f"benchmarks/studies benchmarks/studies/loca {_DISTILLATION}"
+_STUDIES = f"benchmarks/adaptation benchmarks/studies benchmarks/studies/loca {_DISTILLATION}"
 _STORED = "benchmarks/harness/analysis benchmarks/harness/store"
 _RUNS = f"{_STORED} benchmarks/harness/reports benchmarks/harness/running"
 _HARNESS = f"{_RUNS} benchmarks/harness/agent_runs benchmarks/harness"
@@ -81,6 +81,7 @@ ALLOWED = {
     "benchmarks/figures": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/studies": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/studies/loca": f"{_EVERYTHING} {_HARNESS}",
+    "benchmarks/adaptation": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/distillation": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/distillation/methods": f"{_EVERYTHING} {_HARNESS} benchmarks/distillation",
     "benchmarks/speed": f"{_EVERYTHING} {_EXPERIMENTS}",

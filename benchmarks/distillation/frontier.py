@@ -6,7 +6,8 @@ held-out mazes, greedily and from every cell: perfect mazes of 11x11, mazes with
 obstacles, and larger ones; and by episodes in mazes whose walls open and close (`changing_mazes`).
 
 Four axes: parameters, bytes, multiply-adds of a decision and its microseconds on one thread
-(exported, without torch, where the kind of student allows). And baselines:
+(exported, without torch, where the kind of student allows). Beside them the bytes of a file, and
+those of a decision in C as object code. And baselines:
 
 - the exact planner, a breadth-first search, with a normalised return of 1: its microseconds;
 - in changing mazes, the exact planner with the initial map throughout;
@@ -31,6 +32,12 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.distillation.by_distance import (
+    RANGE_COLUMNS,
+    distance_sections,
+    result_rows,
+    split_ranges,
+)
 from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
 from dynamaze.benchmarks.distillation.frontier_students import (
     CHANGING_MAZES,
@@ -47,6 +54,7 @@ from dynamaze.benchmarks.distillation.frontier_students import (
 )
 from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
+    EvaluationResult,
     HeldOut,
     MazeSampler,
     evaluate_policy,
@@ -79,6 +87,7 @@ from dynamaze.common.options import Mazes, PositiveFraction, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.dataset import Dataset
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.files.students import file_bytes
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.training.distiller import Distiller
@@ -94,6 +103,9 @@ AXES = {
     "microseconds": "microseconds of a decision",
 }
 """Columns of the four measures of size, and their labels."""
+
+STORED = {"file_bytes": "bytes of a file", "object_bytes": "bytes of object code"}
+"""Columns of two further sizes, and their labels: NaN of policies without."""
 
 GROUPS = ("VIN", "convolutional", "MLP")
 """Groups of students, by the first word of their names."""
@@ -145,7 +157,8 @@ class FrontierConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "normalised return on held-out levels, mean over n seeds and Student's 95% interval; "
+            "normalised return and success rate on held-out levels, mean over n seeds and "
+            "Student's 95% interval (success rates that are all equal: as if shares of n seeds); "
             f"{FEW_RUNS_NOTE}"
         )
 
@@ -171,23 +184,29 @@ def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
         runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        A row for each run, student and kind of mazes: success, normalised_return, agreement; and,
-        named `..._sizes`, a row for each student: the four axes, and its training time in seconds;
-        and, named `..._pruned` if anything is pruned, a row for each run, kind of mazes and
-        fraction of the largest student's weights: fraction (that is kept), weights (the number that
-        is not zero), and its evaluation.
+        A row for each run, student and kind of mazes: success, normalised_return, agreement; and
+        others by name: `..._distances`, a row for each of these and each range of distances to the
+        goal: nearest, furthest, cells, weight, success (see `DistanceRange`); `..._sizes`, a row
+        for each student: the four axes, the bytes of its file without a card and of its object
+        code, and its training time in seconds; and, if anything is pruned, `..._pruned`, a row for
+        each run, kind of mazes and fraction of the largest student's weights: fraction (that is
+        kept), weights (the number that is not zero), and its evaluation.
     """
     rows = stack_runs((runner or Runner()).run(trial, config))
     is_pruned = np.isfinite(rows["fraction"])
     is_quality = (rows["mazes"] != SIZE_ROWS) & ~is_pruned
     sizes = rows_where(rows, mazes=SIZE_ROWS, run=0)
+    columns = ("run", "student", "mazes", *QUALITY_COLUMNS, *RANGE_COLUMNS)
+    results, ranges = split_ranges(_part(rows, is_quality, columns))
     tables = {
-        config.name: _part(rows, is_quality, ("run", "student", "mazes", *QUALITY_COLUMNS)),
-        f"{config.name}_sizes": {name: sizes[name] for name in ("student", *AXES, "seconds")},
+        config.name: results,
+        f"{config.name}_sizes": {
+            name: sizes[name] for name in ("student", *AXES, *STORED, "seconds")
+        },
     }
     if config.pruned_to:
         tables[f"{config.name}_pruned"] = _part(rows, is_pruned, PRUNED_COLUMNS)
-    return tables
+    return {**tables, f"{config.name}_distances": ranges}
 
 
 def _part(table: Table, rows: BoolArray, columns: tuple[str, ...]) -> Table:
@@ -222,22 +241,20 @@ def trial(config: FrontierConfig, number: int) -> Table:
         for kind, mazes in held_out.items():
             if _supports(name, mazes):
                 result = evaluate_policy(policy, mazes)
-                rows.append(common | {"mazes": kind} | _numbers(result._asdict()))
+                about = common | {"mazes": kind}
+                rows += result_rows(about, quality_of(result), result.by_distance)
         rows.append(
             common | {"mazes": CHANGING_MAZES} | evaluate_while_changing(policy, config, seed)
         )
         rows.append(
-            common
-            | {"mazes": SIZE_ROWS}
-            | _numbers(measure_size(policy, observation)._asdict())
-            | {"seconds": seconds}
+            common | {"mazes": SIZE_ROWS} | sizes_of(policy, observation) | {"seconds": seconds}
         )
     stale = evaluate_while_changing(ShortestPathPolicy(), config, seed, sees_changes=False)
     rows.append({"run": number, "student": STALE_PLANNER, "mazes": CHANGING_MAZES} | stale)
     largest = max(config.names, key=lambda name: trained[name][0].num_parameters)
     for row in prune(config, trained[largest][0], {kind: held_out[kind] for kind in kinds}):
         rows.append({"run": number, "student": largest} | row)
-    names = (*PRUNED_COLUMNS, *AXES, "seconds")
+    names = (*PRUNED_COLUMNS, *RANGE_COLUMNS, *AXES, *STORED, "seconds")
     return from_rows([dict.fromkeys(names, np.nan) | row for row in rows])
 
 
@@ -250,7 +267,7 @@ def prune(
         count = zeros(smaller)
         row = {"fraction": kept, "weights": count.parameters - count.zero}
         for kind, mazes in held_out.items():
-            yield row | {"mazes": kind} | _numbers(evaluate_policy(smaller, mazes)._asdict())
+            yield row | {"mazes": kind} | quality_of(evaluate_policy(smaller, mazes))
 
 
 def evaluate_while_changing(
@@ -268,8 +285,23 @@ def evaluate_while_changing(
     }
 
 
-def _numbers(fields: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in fields.items() if not name.endswith("by_maze")}
+def quality_of(result: EvaluationResult) -> dict[str, float]:
+    """Return the means of an evaluation by column."""
+    return {name: getattr(result, name) for name in QUALITY_COLUMNS}
+
+
+def sizes_of(policy: Any, observation: Any) -> dict[str, float]:
+    """Return the sizes of a policy by column."""
+    size = measure_size(policy, observation)
+    try:
+        stored: float = file_bytes(getattr(policy, "inner", policy))
+    except (TypeError, ValueError):  # as the exact planner
+        stored = np.nan
+    return {
+        **{name: float(getattr(size, name)) for name in AXES},
+        "file_bytes": stored,
+        "object_bytes": np.nan if size.object_code is None else size.object_code.bytes,
+    }
 
 
 def _supports(name: str, held_out: HeldOut) -> bool:
@@ -352,12 +384,22 @@ def summary(tables: Tables, config: FrontierConfig) -> dict[str, Lines]:
     for name in distinct(rows, "student"):
         own = rows_where(rows, student=name)
         returns.append((name, str(len(distinct(own, "run"))), *_percents(own, kinds)))
-    axes: Lines = [("student", *AXES.values(), "seconds of training")]
+    columns = [name for name in (*AXES, *STORED, "seconds") if name in sizes]
+    labels = {**AXES, **STORED, "seconds": "seconds of training"}
+    axes: Lines = [("student", *(labels[name] for name in columns))]
     for at, name in enumerate(sizes["student"].tolist()):
-        numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
+        numbers = [_number_text(sizes[column][at]) for column in columns]
         axes.append((name, *numbers))
-    sections = {"Normalised return on held-out levels": returns, "Sizes": axes}
-    return {**sections, **_pruned_lines(tables.get(f"{config.name}_pruned"))}
+    return {
+        "Normalised return on held-out levels": returns,
+        **distance_sections(tables.get(f"{config.name}_distances"), "student"),
+        "Sizes": axes,
+        **_pruned_lines(tables.get(f"{config.name}_pruned")),
+    }
+
+
+def _number_text(number: float) -> str:
+    return f"{number:,.4g}" if np.isfinite(number) else "-"
 
 
 def _pruned_lines(table: Table | None) -> dict[str, Lines]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dynamaze.distill.core.size import Size, measure, microseconds
+from dynamaze.distill.export.c_source.object_code import object_code
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.students.base import Student
@@ -101,7 +102,7 @@ STUDENTS: dict[str, FrontierStudent] = {
 
 
 def measure_size(policy: Any, observation: Any) -> Size:
-    """Return the four axes; time without torch where the kind allows."""
+    """Return the four axes and the object code; time without torch where the kind allows."""
     if isinstance(policy, ShortestPathPolicy):
         only = observation[None]
         return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
@@ -110,4 +111,5 @@ def measure_size(policy: Any, observation: Any) -> Size:
         runs_as: Any = build_policy(to_stored(inner))
     except (TypeError, ValueError):
         runs_as = inner
-    return measure(inner, observation, runs_as=runs_as)
+    size = measure(inner, observation, runs_as=runs_as)
+    return size._replace(object_code=object_code(inner, observation))

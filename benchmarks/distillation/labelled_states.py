@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.benchmarks.distillation.mazes import GAMMA
+from dynamaze.distill.core.distances import DistanceRange, success_by_distance
 from dynamaze.distill.teachers import ActionValues, teacher_labels
 from dynamaze.envs.generation import GeneratedMaze
+from dynamaze.envs.generation.planes import steps_to_goal
 from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.mazes.layout import Layout, Rewards
 from dynamaze.envs.mazes.mdp import FiniteMDP
 from dynamaze.envs.mazes.optimal_values import optimal_action_values
 from dynamaze.envs.observations import ObservationLike, make_encoder
+
+
+class Success(NamedTuple):
+    """Success rate of a policy from every state, as means over mazes."""
+
+    rate: float
+    by_distance: tuple[DistanceRange, ...]
 
 
 class LabelledStates:
@@ -37,7 +46,7 @@ class LabelledStates:
         observation: ObservationLike,
         slip_probability: float,
     ) -> None:
-        seen, values = [], []
+        seen, values, planes, distances = [], [], [], []
         self._mazes: list[tuple[FiniteMDP, npt.NDArray[np.int64]]] = []
         for maze in mazes:
             layout = Layout(
@@ -48,9 +57,13 @@ class LabelledStates:
             form.load(0, layout)
             seen.append(form.encode_batch(states, np.zeros_like(states)))
             values.append(optimal_action_values(layout, GAMMA)[states])
+            planes.append([layout.walls, layout.distances > 0, layout.distances == 0])
+            distances.append(layout.distances.ravel()[states])
             self._mazes.append((Dynamics(layout).mdp, states))
         self.observations = np.concatenate(seen)
         self.values = np.concatenate(values)
+        self._planes = np.array(planes, dtype=np.float32)
+        self._distances = np.concatenate(distances)
 
     def teacher_logits(self, temperature: float) -> Any:
         """Return the teacher's logits in all states, (states, 4): values over the temperature."""
@@ -76,6 +89,21 @@ class LabelledStates:
             fractions.append(returns.sum() / self.values[here].max(axis=1).sum())
             at = here.stop
         return float(np.mean(fractions))
+
+    def success(self, logits: Any) -> Success:
+        """Return the greedy policy's success rates, by distance to the goal.
+
+        A state is a success if the greedy actions lead from it to the goal where no step slips: on
+        a slippery floor chance leads any policy there in the end.
+
+        Args:
+            logits: as above.
+        """
+        reached = steps_to_goal(self._planes, np.asarray(logits).argmax(axis=1)) >= 0
+        maze = np.nonzero(self._planes[:, 1] > 0.5)[0]
+        rate = np.bincount(maze, reached) / np.bincount(maze)
+        ranges = success_by_distance(self._distances, reached, maze, gamma=GAMMA)
+        return Success(float(rate.mean()), ranges)
 
 
 def crossings(side: int) -> list[GeneratedMaze]:

@@ -31,7 +31,7 @@ from dynamaze.benchmarks.distillation.training import (
     distil_with_checkpoints,
 )
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
-from dynamaze.benchmarks.harness.analysis.statistics import mean_ratio_interval
+from dynamaze.benchmarks.harness.analysis.statistics import ratio_of_means
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Steps
@@ -112,8 +112,7 @@ def main(config: LearnerConfig) -> None:
             console.print(f"  {name}: {shares_text(found, expert)}", soft_wrap=True)
         if share is None:
             share, small_share = (
-                mean_ratio_interval(runs[name].reward, expert.reward)
-                for name in ("student", "small")
+                ratio_of_means(runs[name].reward, expert.reward) for name in ("student", "small")
             )
     save(config, student, share, config.output, console)
     small_output = config.output.with_stem(f"{config.output.stem}-small")
@@ -176,7 +175,7 @@ def play_all(students: dict[str, Any], setting: Setting, *, seed: int) -> dict[s
 def shares_text(runs: Runs, expert: Runs) -> str:
     """Return the share of the expert's reward as text, in all steps and after the change."""
     whole, after = (
-        "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio_interval(own, others))
+        "{:.3f} [{:.3f}, {:.3f}]".format(*ratio_of_means(own, others))
         for own, others in zip(runs, expert, strict=True)
     )
     return f"share of the expert's reward {whole}, after the change {after}"

@@ -12,6 +12,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, for
 from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
 from dynamaze.common.arrays import FloatArray
 from dynamaze.distill.core.checks import check_labels, checked_probabilities
+from dynamaze.distill.core.distances import DistanceRange, success_by_distance
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.distill.teachers import logits_of
@@ -110,6 +111,7 @@ class EvaluationResult(NamedTuple):
     agreement: float  # fraction of the cells in which its action is optimal
     by_maze: FloatArray  # (mazes,) normalised return in each
     success_by_maze: FloatArray  # (mazes,) success rate in each
+    by_distance: tuple[DistanceRange, ...]  # success rates by distance to the goal
 
 
 def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> EvaluationResult:
@@ -138,6 +140,7 @@ def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> Evaluati
         _agreement(held_out, actions),
         by_maze,
         success,
+        success_by_distance(held_out.shortest, reached, maze, gamma=GAMMA),
     )
 
 

@@ -13,7 +13,8 @@ temperature.
    several of them, and continue with the best by their own loss.
 
 The evaluation is the normalised return of the greedy policy from every state, exactly: the Bellman
-equations of the policy are solved.
+equations of the policy are solved. Beside it stands the success rate by distance to the goal, where
+no step slips.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.distillation.by_distance import (
+    distance_sections,
+    result_rows,
+    split_ranges,
+)
 from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, crossings
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
@@ -157,7 +163,8 @@ class SoftLabelsConfig(ExperimentConfig):
         """Explanation of the numbers, below the summary."""
         return (
             "normalised return, mean over n seeds and Student's 95% interval; paired differences; "
-            f"shares of the runs: Wilson's; {FEW_RUNS_NOTE}"
+            "shares of the runs: Wilson's; success rates: from every state, where no step slips; "
+            f"{FEW_RUNS_NOTE}"
         )
 
 
@@ -189,13 +196,18 @@ def run(config: SoftLabelsConfig, runner: Runner | None = None) -> Tables:
         runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        A row for each run, number of labelled states and loss: normalised_return; and, named
-        `..._weights`, a row for each run and weighting: parameters, normalised_return.
+        A row for each run, number of labelled states and loss: success, normalised_return; named
+        `..._weights`, a row for each run and weighting: parameters, success, normalised_return; and
+        for both, named `..._distances`, a row for each range of distances to the goal.
     """
     *few, small = (runner or Runner()).run(trial, config)
+    labels, label_ranges = split_ranges(stack_runs(few, by_number=True))
+    weights, weight_ranges = split_ranges(stack_runs([small]))
     return {
-        config.name: stack_runs(few, by_number=True),
-        f"{config.name}_weights": stack_runs([small]),
+        config.name: labels,
+        f"{config.name}_weights": weights,
+        f"{config.name}_distances": label_ranges,
+        f"{config.name}_weights_distances": weight_ranges,
     }
 
 
@@ -219,8 +231,7 @@ def train_few_labels(labelled: int, steps: int, number: int, seed: int) -> Table
         student = train(
             initial_student(labels, FEW_LABELS, seed), labels, loss, FEW_LABELS, steps, seed
         )
-        found = unseen.normalised_return(student.action_logits(unseen.observations))
-        rows.append({"run": number, "labelled": labelled, "loss": name, "normalised_return": found})
+        rows += evaluated(student, unseen, {"run": number, "labelled": labelled, "loss": name})
     return from_rows(rows)
 
 
@@ -246,12 +257,19 @@ def train_small(steps: int, number: int, seed: int) -> Table:
             steps,
             seed,
         )
-        found = states.normalised_return(student.action_logits(states.observations))
-        parameters = student.num_parameters
-        rows.append(
-            {"run": number, "weights": name, "parameters": parameters, "normalised_return": found}
-        )
+        about = {"run": number, "weights": name, "parameters": student.num_parameters}
+        rows += evaluated(student, states, about)
     return from_rows(rows)
+
+
+def evaluated(
+    student: Student, states: LabelledStates, about: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of a student's evaluation in all states (`result_rows`)."""
+    logits = student.action_logits(states.observations)
+    success = states.success(logits)
+    measures = {"success": success.rate, "normalised_return": states.normalised_return(logits)}
+    return result_rows(about, measures, success.by_distance)
 
 
 def label_dataset(states: LabelledStates, setting: StudentSetting) -> Dataset:
@@ -308,9 +326,13 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
         own = 100 * rows_where(weight_rows, weights=line[0])["normalised_return"]
         sufficient = own >= SUFFICIENT_PERCENT
         weights.append((*line, f"{sufficient.sum()}: {share_text(sufficient)}"))
+    names = f"{config.name}_distances", f"{config.name}_weights_distances"
+    label_ranges, weight_ranges = map(tables.get, names)
     return {
         "Few labels, held-out levels": few,
+        **distance_sections(label_ranges, "loss", mazes="labelled"),
         f"Weights, a student of {parameters} parameters": weights,
+        **distance_sections(weight_ranges, "weights", mazes="parameters"),
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from rich.console import Console
@@ -14,12 +14,12 @@ from dynamaze.benchmarks.distillation.frontier_students import measure_size
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
+    EvaluationResult,
     HeldOut,
     MazeSampler,
     evaluate_on_kinds,
     evaluate_policy,
     percent_text,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.method_options import MethodConfig
 from dynamaze.benchmarks.distillation.training import (
@@ -27,7 +27,7 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     distil_with_checkpoints,
-    evaluation_line,
+    print_evaluation,
     save_network,
 )
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -35,16 +35,25 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     import_name,
     read_call,
 )
+from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.core.size import num_bytes
+from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.files.students import load_student
+from dynamaze.distill.export.c_source.object_code import object_code
+from dynamaze.distill.export.common.students import operations_of
+from dynamaze.distill.export.compiled import CompiledPolicy
+from dynamaze.distill.files.students import file_bytes, load_student
 from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.hardened import LONGEST_PATH, hardened
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.value_iteration import PathLengths, ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
@@ -60,15 +69,23 @@ RESTART_FRACTION = 0.15
 SIZES = (11, 21, 31)
 """Sides of the mazes of the evaluation; none in training is longer than 15."""
 
+CARD_KIND = "perfect"
+"""Kind of the mazes whose evaluation the card has: the one with the longest paths."""
+
+LARGE_MAZES = {101: 200, 201: 50, 1001: 2}
+"""Side -> maximum number of mazes of each kind in which hardened students are evaluated, too."""
+
 
 @dataclass(frozen=True)
 class StudentConfig(MethodConfig, TrainingConfig):
     """Distil a teacher into a value iteration network of 113 parameters, or another student.
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
-    continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
-    its weights rounded to eight bits, four, or three values. Some minutes on one core; a stopped
-    run continues from its checkpoint.
+    continues. Beside the teacher's labels, training uses exact shortest path lengths in the mazes
+    of each batch, unless --curriculum says otherwise. The student is evaluated in held-out mazes of
+    11x11, 21x21 and 31x31, from every cell, also with its weights rounded to eight bits, four, or
+    three values. A value iteration network is hardened for long paths, and also evaluated in some
+    mazes of up to 1001x1001. Some minutes on one core; a stopped run continues from its checkpoint.
     """
 
     output: OutputFile = Path("student.safetensors")
@@ -86,8 +103,15 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """Feature maps of a value iteration network: 28 parameters each (261 with 8)."""
     restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
+    curriculum: Literal["exact", "teacher", "none"] = "exact"
+    """Path lengths by which a value iteration network learns near cells first: exact ones by a
+    breadth-first search in each batch (privileged information beyond the labels), those of the
+    teacher's own paths, or none."""
     students: Annotated[int, Range(1, limit=100)] = 1
     """Students that are trained together, of which the best is saved; methods of peers need two."""
+    unhardened: bool = False
+    """Leave a value iteration network as it is after training. Otherwise its weights are scaled, so
+    that a wall costs more than a detour of 2**20 steps (see `dynamaze.distill.hardened`)."""
 
 
 def main(config: StudentConfig) -> None:
@@ -101,30 +125,51 @@ def main(config: StudentConfig) -> None:
     initial_student(config, 0)  # refused before anything is written
     console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
-    student = train(config, source, console)
+    student, longest_path = train(config, source, console), 0
+    if isinstance(student, ValueIterationNetwork) and not config.unhardened:
+        try:
+            student, longest_path = hardened(student), LONGEST_PATH
+            console.print(f"hardened for shortest paths of up to {longest_path:,} steps")
+        except ValueError as error:  # after too short a training
+            console.print(f"not hardened: {error}")
+    sizes = dict.fromkeys(SIZES, config.mazes)
+    if longest_path:
+        sizes |= {size: min(config.mazes, most) for size, most in LARGE_MAZES.items()}
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    normalised_return = None
-    for size in SIZES:
-        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
-            normalised_return = normalised_return or return_estimate(result)
-            console.print(evaluation_line(name, size, result))
-            for bits, smaller in rounded.items():
-                console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{percent_text(evaluate_policy(smaller, held_out).success_by_maze)}"
-                )
+    results = print_evaluations(student, rounded, sizes, console)
+    observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
+    forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}
+    console.print(summary_grid("Bytes", byte_lines(forms, observation)))
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,
         student,
         console,
         made=f"By `dynamaze distill student {_options(config)} --steps {config.steps} --seed "
-        f"{config.seed} --method {config.method}`, from {teacher}.",
+        f"{config.seed} --method {config.method}`, from {teacher}.{_hardening(longest_path)}",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
-        normalised_return=normalised_return,
-        size=measure_size(student, split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]),
+        results=results,
+        size=measure_size(student, observation),
     )
+
+
+def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
+    """Return the table of bytes of weights, of a file, and of object code, by form of a student.
+
+    Args:
+        forms: the student and rounded ones, by name.
+        observation: a single one, whose size the object code is for.
+    """
+    codes = {name: object_code(student, observation) for name, student in forms.items()}
+    compilers = {code.compiler for code in codes.values() if code is not None}
+    compiled_by = f" ({compilers.pop()})" if compilers else ""
+    lines: Lines = [("weights", "weights alone", "file, no card", f"object code{compiled_by}")]
+    for name, student in forms.items():
+        code = codes[name]
+        sizes = num_bytes(student), file_bytes(student), None if code is None else code.bytes
+        lines.append((name, *("-" if each is None else f"{each:,}" for each in sizes)))
+    return lines
 
 
 def read_teacher(path: Path | None) -> Any:
@@ -143,17 +188,37 @@ def read_teacher(path: Path | None) -> Any:
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
-def initial_student(config: StudentConfig, number: int) -> Student:
+def path_lengths_of(config: StudentConfig, teacher: Any) -> bool | PathLengths:
+    """Return the argument `curriculum` of a value iteration network."""
+    if config.curriculum == "teacher":
+        return teacher_path_lengths(teacher)
+    return config.curriculum == "exact"
+
+
+def initial_student(
+    config: StudentConfig, number: int, curriculum: bool | PathLengths = True
+) -> Student:
     """Return the untrained student of a restart.
 
+    Args:
+        config: the settings.
+        number: of the restart.
+        curriculum: of a value iteration network; see `path_lengths_of`.
+
     Raises:
-        ValueError: for an unknown kind or argument, or a number outside its range.
+        ValueError: for an unknown kind or argument, a number outside its range, or a curriculum of
+            another student.
     """
     kind, arguments = read_call("student", config.student)
     checked_choice("student", kind, sorted(LEARNING_RATES))
     check_arguments("student", config.student, STUDENTS[kind], arguments)
     if kind == "value_iteration":
-        arguments = {"maps": config.maps, **arguments}
+        arguments = {"maps": config.maps, "curriculum": curriculum, **arguments}
+    elif config.curriculum != "exact":
+        raise ValueError(
+            f"curriculum={config.curriculum!r} of student={config.student!r}; expected a "
+            "value_iteration student, which alone has one"
+        )
     student: Student = make_student(kind, seed=100 * config.seed + number, **arguments)
     return student
 
@@ -162,7 +227,52 @@ def _options(config: StudentConfig) -> str:
     """Return the options of a command that makes the student."""
     default = type(config).student
     named = "" if config.student == default else f'--student "{config.student}" '
-    return f"{named}--maps {config.maps}"
+    ordered = "" if config.curriculum == "exact" else f" --curriculum {config.curriculum}"
+    scaled = " --unhardened" if config.unhardened else ""
+    return f"{named}--maps {config.maps}{ordered}{scaled}"
+
+
+def print_evaluations(
+    student: Student,
+    rounded: Mapping[int, Student],
+    sizes: Mapping[int, int],
+    console: Console,
+) -> dict[str, EvaluationResult]:
+    """Evaluate a student and its rounded forms; return the results for the card.
+
+    Args:
+        student: the student.
+        rounded: its forms by bits.
+        sizes: side of a maze -> number of held-out mazes of each kind.
+        console: for a line for each.
+    """
+    results = {}
+    for size, mazes in sizes.items():
+        for kind, held_out, result in evaluate_on_kinds(without_torch(student), size, mazes):
+            name = f"{kind} {size}x{size}"
+            print_evaluation(console, name, result)
+            for bits, smaller in rounded.items():
+                found = evaluate_policy(without_torch(smaller), held_out).success_by_maze
+                console.print(
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes of weights): "
+                    f"{percent_text(found)}"
+                )
+            if kind == CARD_KIND:
+                results[name] = result
+    return results
+
+
+def _hardening(longest_path: int) -> str:
+    """Return the sentence of the card of a hardened student; empty for another."""
+    if not longest_path:
+        return ""
+    return f" Hardened after training, for shortest paths of up to {longest_path:,} steps."
+
+
+def without_torch(student: Student) -> Any:
+    """Return a student as a compiled policy, which takes less time, or unchanged if it has none."""
+    operations = operations_of(student)
+    return student if operations is None else CompiledPolicy(operations)
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:
@@ -180,9 +290,11 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> St
         "seed": config.seed,
     }
 
+    curriculum = path_lengths_of(config, source.teacher)
+
     def make(numbers: Sequence[int]) -> Distiller:
         students = {
-            f"student {place}": initial_student(config, number)
+            f"student {place}": initial_student(config, number, curriculum)
             for place, number in enumerate(numbers, 1)
         }
         given = students if count > 1 else next(iter(students.values()))
@@ -213,9 +325,10 @@ def best_initial(
         return 0
     task = f"trying {config.restarts} restarts"
     set_status(task)
+    curriculum = path_lengths_of(config, source.teacher)
     with console.status(task):
         number, losses = best_restart(
-            [initial_student(config, each) for each in range(config.restarts)],
+            [initial_student(config, each, curriculum) for each in range(config.restarts)],
             source,
             steps=max(1, round(RESTART_FRACTION * config.steps)),
             **settings,

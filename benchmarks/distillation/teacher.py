@@ -13,13 +13,12 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     MazeSampler,
     evaluate_on_kinds,
-    percent_text,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
     TeacherTrainingConfig,
     begin_training,
     distil_with_checkpoints,
+    print_evaluation,
     save_network,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
@@ -32,6 +31,9 @@ from dynamaze.envs.generation.planes import ShortestPathPolicy
 LEARNING_RATE = 1e-3
 CELLS = 3000
 """Cells of a batch's mazes, all of which are labelled."""
+
+SIZES = (11, 31)
+"""Sides of the mazes of the evaluation: as in training, and larger ones with longer paths."""
 
 CHECKPOINT_INTERVAL = 250
 """Training steps between two checkpoints."""
@@ -60,10 +62,11 @@ def main(config: TeacherConfig) -> None:
     """
     console = begin_training(config)
     network = train(config, console)
-    normalised_return = None
-    for name, _, result in evaluate_on_kinds(network, 11, config.mazes):
-        normalised_return = normalised_return or return_estimate(result)
-        console.print(f"{name} mazes: success rate {percent_text(result.success_by_maze)}")
+    results = {}
+    for side in SIZES:
+        for kind, _, result in evaluate_on_kinds(network, side, config.mazes):
+            results[f"{kind} {side}x{side}"] = result
+            print_evaluation(console, f"{kind} {side}x{side}", result)
     save_network(
         config.output,
         network,
@@ -71,7 +74,7 @@ def main(config: TeacherConfig) -> None:
         made=f"By `dynamaze distill teacher --steps {config.steps} --seed {config.seed}`, from the "
         "exact optimal policies of generated mazes.",
         environment=ENVIRONMENT,
-        normalised_return=normalised_return,
+        results=results,
     )
 
 

@@ -16,13 +16,12 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     HeldOut,
     evaluate_policy,
-    percent_text,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
     TeacherTrainingConfig,
     begin_training,
     checkpoint_path,
+    print_evaluation,
     save_network,
     tracked,
 )
@@ -105,11 +104,8 @@ def main(config: TeacherPPOConfig) -> None:
     console = begin_training(config)
     network = train(config, console)
     result = evaluate_policy(network, HeldOut.generate(MazeGenerator(config.size), config.mazes))
-    normalised_return = return_estimate(result)
-    console.print(
-        f"held-out levels: success rate {percent_text(result.success_by_maze)}, "
-        f"normalised return {percent_text(result.by_maze)}"
-    )
+    mazes = f"perfect {config.size}x{config.size}"
+    print_evaluation(console, mazes, result)
     save_network(
         config.output,
         network,
@@ -117,7 +113,7 @@ def main(config: TeacherPPOConfig) -> None:
         made=f"By `dynamaze distill teacher-ppo --size {config.size} --steps {config.steps} --seed "
         f"{config.seed}`, from rewards alone.",
         environment={**ENVIRONMENT, "size": config.size},
-        normalised_return=normalised_return,
+        results={mazes: result},
     )
 
 

@@ -14,13 +14,12 @@ from dynamaze.benchmarks.distillation.mazes import (
     MazeSampler,
     evaluate_policy,
     held_out_generators,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
     TrainingConfig,
     begin_training,
     distil_with_checkpoints,
-    evaluation_line,
+    print_evaluation,
     save_network,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
@@ -101,13 +100,14 @@ def main(config: TransformerTeacherConfig) -> None:
         every=CHECKPOINT_INTERVAL,
     )
     network.cpu().eval()
-    normalised_return = None
-    for side in sorted({*EVALUATED_SIZES, *config.sizes}):
-        for kind in KINDS:
-            result = evaluate_policy(network, held_out(kind, side, config.mazes))
-            if (kind, side) == (config.kinds[0], config.sizes[0]):
-                normalised_return = return_estimate(result)
-            console.print(evaluation_line(kind, side, result))
+    first = (config.sizes[0], config.kinds[0])
+    places = [(side, kind) for side in {*EVALUATED_SIZES, *config.sizes} for kind in KINDS]
+    results = {}
+    for side, kind in sorted(places, key=lambda place: (place != first, place[0])):
+        result = evaluate_policy(network, held_out(kind, side, config.mazes))
+        print_evaluation(console, f"{kind} {side}x{side}", result)
+        if kind == first[1]:
+            results[f"{kind} {side}x{side}"] = result
     generator = generator_of(config.kinds[0], config.sizes[0], "test")
     save_network(
         config.output,
@@ -115,7 +115,7 @@ def main(config: TransformerTeacherConfig) -> None:
         console,
         made=config.made,
         environment=environment_of(generator),
-        normalised_return=normalised_return,
+        results=results,
         size=measure(network, split_queries(HeldOut.generate(generator, 1).planes)[0]),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,7 +16,9 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     EvaluationResult,
     percent_text,
+    return_estimate,
 )
+from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import (
     Mazes,
@@ -27,8 +29,9 @@ from dynamaze.common.options import (
     check_numbers,
 )
 from dynamaze.common.storage import CheckpointError
+from dynamaze.distill.core.distances import distance_lines, rate_texts
 from dynamaze.distill.core.size import Size
-from dynamaze.distill.files.card import Card, ReturnEstimate
+from dynamaze.distill.files.card import Card
 from dynamaze.distill.files.students import save_student
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
@@ -103,11 +106,12 @@ class TrainingOptions:
     """Part of a checkpoint that refuses to be restored where an option of the training differs.
 
     Args:
-        config: the options. Output, held-out mazes and the place of a teacher's file may differ.
+        config: the options. Output, held-out mazes, the place of a teacher's file, and what happens
+            after training may differ.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
-        free = ("output", "mazes", "teacher")
+        free = ("output", "mazes", "teacher", "unhardened")
         self._options = {
             field.name: str(getattr(config, field.name))
             for field in fields(config)
@@ -141,12 +145,20 @@ def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> I
     set_status("evaluation")
 
 
-def evaluation_line(kind: str, side: int, result: EvaluationResult) -> str:
-    """Return the line of a command's output for held-out mazes of one kind and size."""
-    return (
-        f"{kind} mazes, {side}x{side}: success rate {percent_text(result.success_by_maze)}, "
+def print_evaluation(console: Console, mazes: str, result: EvaluationResult) -> None:
+    """Print the evaluation of a network in held-out mazes: two means, and by distance to the goal.
+
+    Args:
+        console: the console.
+        mazes: kind and size of the mazes, such as "perfect 11x11".
+        result: the evaluation.
+    """
+    console.print(
+        f"{mazes}: success rate {percent_text(result.success_by_maze)}, "
         f"normalised return {percent_text(result.by_maze)}"
     )
+    lines = distance_lines(result.by_distance, {"success rate": rate_texts(result.by_distance)})
+    console.print(summary_grid(f"Success rate by distance to the goal, {mazes}", lines))
 
 
 def checkpoint_path(output: Path) -> Path:
@@ -167,23 +179,42 @@ def save_network(
     made: str,
     method: dict[str, Any] | None = None,
     environment: dict[str, Any],
-    normalised_return: ReturnEstimate | None,
+    results: Mapping[str, EvaluationResult],
     size: Size | None = None,
 ) -> None:
     """Save a trained network with its card, remove the checkpoint, and print the path.
 
+    Args:
+        output: the file.
+        network: the network.
+        console: for the path.
+        made: see `Card`, as `method`, `environment` and `size`.
+        method: the method of distillation and its settings.
+        environment: arguments of `gymnasium.make`.
+        results: evaluations in held-out mazes, by kind and size. The card has the normalised return
+            of the first, and the success rates by distance of all.
+        size: of the network.
+
     Raises:
         OSError: if a file cannot be written.
     """
+    first = next(iter(results.values()))
     card = Card(
         made=made,
         method=method or {},
+        privileged=network.privileged,
         environment=environment,
         training=(TRAINING,),
         held_out=(HELD_OUT,),
-        normalised_return=normalised_return,
+        normalised_return=return_estimate(first),
+        by_distance={
+            mazes: tuple(each.rounded() for each in result.by_distance)
+            for mazes, result in results.items()
+        },
         size=size,
     )
     save_student(output, network, card=card)
     checkpoint_path(output).unlink(missing_ok=True)
     console.print(f"{network.num_parameters} parameters in {output}")
+    if network.privileged:
+        console.print(f"privileged information: {network.privileged}")

@@ -16,6 +16,11 @@ from typing import Annotated, ClassVar
 import torch
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.distillation.by_distance import (
+    distance_sections,
+    result_rows,
+    split_ranges,
+)
 from dynamaze.benchmarks.distillation.mazes import evaluate_policy
 from dynamaze.benchmarks.distillation.teacher_transformer import (
     EVALUATED_SIZES,
@@ -29,7 +34,7 @@ from dynamaze.benchmarks.distillation.teacher_transformer import (
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import COLOURS, REFERENCE, line_with_band, panels
-from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_share_text
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -109,7 +114,7 @@ class TransformerConfig(ExperimentConfig):
         """Explanation of the numbers, below the summary."""
         return (
             "success rate and normalised return in held-out mazes, mean over n seeds and Student's "
-            f"95% interval; {FEW_RUNS_NOTE}"
+            f"95% interval (where all are equal, as if shares of n seeds); {FEW_RUNS_NOTE}"
         )
 
 
@@ -122,9 +127,12 @@ def run(config: TransformerConfig, runner: Runner | None = None) -> Tables:
 
     Returns:
         A row for each run, sizes in training (trained_on), kind of mazes and side: success,
-        normalised_return, agreement.
+        normalised_return, agreement; and, named `..._distances`, a row for each of these and each
+        range of distances to the goal: nearest, furthest, cells, weight, success.
     """
-    return {config.name: stack_runs((runner or Runner()).run(trial, config), by_number=True)}
+    rows = stack_runs((runner or Runner()).run(trial, config), by_number=True)
+    results, ranges = split_ranges(rows)
+    return {config.name: results, f"{config.name}_distances": ranges}
 
 
 def trial(config: TransformerConfig, trained_on: str, number: int) -> Table:
@@ -135,10 +143,9 @@ def trial(config: TransformerConfig, trained_on: str, number: int) -> Table:
     for kind in config.kinds:
         for side in EVALUATED_SIZES:
             result = evaluate_policy(network, held_out(kind, side, config.mazes))
-            rows.append(
-                {"run": number, "trained_on": trained_on, "mazes": kind, "side": side}
-                | {name: getattr(result, name) for name in (*MEASURES, "agreement")}
-            )
+            about = {"run": number, "trained_on": trained_on, "mazes": kind, "side": side}
+            measures = {name: getattr(result, name) for name in (*MEASURES, "agreement")}
+            rows += result_rows(about, measures, result.by_distance)
     return from_rows(rows)
 
 
@@ -146,7 +153,7 @@ def trial(config: TransformerConfig, trained_on: str, number: int) -> Table:
 
 
 def summary(tables: Tables, config: TransformerConfig) -> dict[str, Lines]:
-    """Return success rates and normalised returns by side, for each training and kind of mazes."""
+    """Return success rates and normalised returns by side, and success rates by distance."""
     rows = tables[config.name]
     sides = distinct(rows, "side")
     sections: dict[str, Lines] = {}
@@ -156,11 +163,17 @@ def summary(tables: Tables, config: TransformerConfig) -> dict[str, Lines]:
             for kind in distinct(rows, "mazes"):
                 own = rows_where(rows, trained_on=name, mazes=kind)
                 cells = [
-                    mean_text(100 * rows_where(own, side=side)[measure], kind="mean", unit="%")
+                    mean_share_text(rows_where(own, side=side)[measure], kind="mean")
                     for side in sides
                 ]
                 lines.append((name, kind, str(len(distinct(own, "run"))), *cells))
         sections[f"Held-out mazes: {label}"] = lines
+    ranges = tables.get(f"{config.name}_distances")
+    for side in sides[-1:]:  # the largest mazes, whose paths are longest
+        for title, lines in distance_sections(
+            ranges and rows_where(ranges, side=side), "trained_on"
+        ).items():
+            sections[f"{title} {side}x{side}"] = lines
     return sections
 
 

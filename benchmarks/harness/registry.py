@@ -124,6 +124,16 @@ EXPERIMENTS = {
         "--runs 5",
         "dynamaze.benchmarks.studies.deep_belief",
     ),
+    "adaptation-in-context": Command(
+        "reference agents in unseen mazes that change once, and the expert's map",
+        "--runs 50 --sizes 9",
+        "dynamaze.benchmarks.adaptation.in_context",
+    ),
+    "adaptation-bayes": Command(
+        "Bayes-optimal return in 3 x 3 mazes that change once, and that of agents",
+        "--steps 8",
+        "dynamaze.benchmarks.adaptation.bayes",
+    ),
     "coverage": Command(
         "coverage of the 95% intervals of this package, by simulation",
         "--samples 200",

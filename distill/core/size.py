@@ -16,13 +16,21 @@ MEASURED, SECONDS = 25, 2e-3
 FLOAT_BYTES = 4
 
 
+class ObjectCode(NamedTuple):
+    """Size of a decision in C as object code."""
+
+    bytes: int  # of code and read-only data
+    compiler: str  # its name, version, option and machine
+
+
 class Size(NamedTuple):
-    """Size of a policy on four axes."""
+    """Size of a policy on four axes, and as object code."""
 
     parameters: int
-    bytes: int  # of the weights as they are stored
+    bytes: int  # of the weights as they are stored, without names and shapes
     multiply_adds: int  # for one decision
     microseconds: float | None = None  # for one decision, on one thread; None if not measured
+    object_code: ObjectCode | None = None  # of a decision; None if not measured
 
     def __str__(self) -> str:
         counts = (

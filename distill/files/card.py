@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from dynamaze.common.validation import checked_integer, checked_number
 
+from ..core.distances import DistanceRange, distance_lines, rate_texts
 from ..core.levels import LevelRange, check_disjoint
 from ..core.old_names import current_card
-from ..core.size import Size
+from ..core.size import ObjectCode, Size
 from .weights import StudentFileError
 
 
@@ -37,10 +38,13 @@ class Card:
     Attributes:
         made: how it was made: the teacher, the command.
         method: the distillation method, "name", and its settings.
+        privileged: information beyond labels that the training used (`Student.privileged`).
         environment: arguments of `gymnasium.make` for its environment: "id" and options.
         training: levels it was trained on.
         held_out: levels it was evaluated on.
         normalised_return: its result on the held-out levels.
+        by_distance: kind and size of held-out mazes, such as "perfect 31x31" -> the success rates
+            by distance to the goal.
         size: its size, without the time of a decision: files of equal runs are equal.
 
     Raises:
@@ -49,10 +53,12 @@ class Card:
 
     made: str = ""
     method: Mapping[str, Any] = field(default_factory=dict)
+    privileged: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
     normalised_return: ReturnEstimate | None = None
+    by_distance: Mapping[str, tuple[DistanceRange, ...]] = field(default_factory=dict)
     size: Size | None = None
 
     def __post_init__(self) -> None:
@@ -75,8 +81,9 @@ class Card:
             TypeError, ValueError: for an unknown or invalid entry.
         """
         entries = current_card(document)
-        if not isinstance(entries.get("made", ""), str):
-            raise TypeError(f"made={entries['made']!r}; expected text")
+        for name in ("made", "privileged"):
+            if not isinstance(entries.get(name, ""), str):
+                raise TypeError(f"{name}={entries[name]!r}; expected text")
         for name in ("environment", "method"):
             if not isinstance(entries.get(name, {}), Mapping):
                 raise TypeError(f"{name}={entries[name]!r}; expected arguments by name")
@@ -87,19 +94,30 @@ class Card:
             for name, number in estimate._asdict().items():
                 checked_number(name, number)
             entries["normalised_return"] = estimate
+        entries["by_distance"] = {
+            str(mazes): tuple(_distance_range(part) for part in ranges)
+            for mazes, ranges in dict(entries.get("by_distance", {})).items()
+        }
         if entries.get("size") is not None:
             size = Size(*entries["size"])
             for name, number in zip(Size._fields[:3], size, strict=False):
                 checked_integer(name, number, 0)
+            if size.object_code is not None:
+                code = ObjectCode(*size.object_code)
+                checked_integer("object_code", code.bytes, 0)
+                if not isinstance(code.compiler, str):
+                    raise TypeError(f"compiler={code.compiler!r}; expected text")
+                size = size._replace(object_code=code)
             entries["size"] = size
         return cls(**entries)
 
-    def page(self, file: str, config: Mapping[str, Any]) -> str:
+    def page(self, file: str, config: Mapping[str, Any], file_bytes: int) -> str:
         """Return the card as markdown.
 
         Args:
             file: name of the student's file.
             config: the student's `config`.
+            file_bytes: size of the file, which the card in it cannot know.
         """
         name = file.removesuffix(".safetensors")
         arguments = ", ".join(f"{key} {value}" for key, value in config.items() if key != "kind")
@@ -110,8 +128,9 @@ class Card:
             else f"A student of kind `{config['kind']}`.",
             self.made,
             *self._method(),
+            f"Privileged information: {self.privileged}." if self.privileged else "",
             *self._environment(),
-            *self._size(),
+            *self._size(file_bytes),
             *self._levels(),
             LOADING.format(file=file),
         ]
@@ -130,26 +149,51 @@ class Card:
         made = f'gymnasium.make("{self.environment["id"]}"{", " if options else ""}{options})'
         return [f"Made for `{made}`."]
 
-    def _size(self) -> list[str]:
+    def _size(self, file_bytes: int) -> list[str]:
         if self.size is None:
             return []
         size = self.size
         rows = (
             ("parameters", f"{size.parameters:,}"),
             ("bytes of weights", f"{size.bytes:,}"),
+            ("bytes of the file", f"{file_bytes:,}"),
+            *self._object_code(),
             ("multiply-adds per decision", f"{size.multiply_adds:,}"),
         )
         table = "\n".join(f"| {name} | {number} |" for name, number in rows)
         return ["## Size", f"| | |\n| --- | --- |\n{table}"]
 
+    def _object_code(self) -> list[tuple[str, str]]:
+        code = None if self.size is None else self.size.object_code
+        return (
+            [] if code is None else [(f"bytes of object code ({code.compiler})", f"{code.bytes:,}")]
+        )
+
     def _levels(self) -> list[str]:
         lines = []
         if self.normalised_return is not None:
             lines.append(f"Normalised return on held-out levels: {self.normalised_return}.")
+        for mazes, ranges in self.by_distance.items():
+            lines += [f"Success rate by distance to the goal ({mazes}, held out):", _table(ranges)]
         for name, levels in (("Trained on", self.training), ("Held out", self.held_out)):
             if levels:
                 lines.append(f"{name}: {', '.join(str(part) for part in levels)}.")
         return ["## Return", *lines] if lines else []
+
+
+def _table(ranges: Sequence[DistanceRange]) -> str:
+    """Return success rates by distance as a table of markdown."""
+    head, *rows = distance_lines(ranges, {"success rate": rate_texts(ranges)})
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _distance_range(part: Any) -> DistanceRange:
+    found = DistanceRange(*part)
+    for name in ("nearest", "furthest", "mazes"):
+        checked_integer(name, getattr(found, name), 1)
+    for name in ("cells", "weight", "success", "low", "high"):
+        checked_number(name, getattr(found, name), 0, 1)
+    return found
 
 
 def _level_range(name: str, part: Any) -> LevelRange:

@@ -46,20 +46,35 @@ def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | Non
     page = Path(path).with_suffix(".md")
     if page == Path(path):
         raise ValueError(f"path={os.fspath(path)!r}; expected another ending than that of the page")
+    content = _content(student, {} if card is None else card.to_json())
+    if card is not None:
+        text = card.page(Path(path).name, student.config, len(content))
+        write_together((path, content), [(page, text.encode())])
+    else:
+        write_together((path, content), [], [page] if _has_page(page) else [])
+
+
+def file_bytes(student: Any) -> int:
+    """Return the size in bytes of a student's file, without a card.
+
+    Beside the weights it holds their names, shapes and digests, and the student's `config`.
+
+    Raises:
+        TypeError, ValueError: as `save_student`.
+    """
+    return len(_content(student, {}))
+
+
+def _content(student: Any, card: dict[str, Any]) -> bytes:
+    """Return the content of a student's file."""
     stored = to_stored(student)
-    entries = {} if card is None else card.to_json()
     weights, shapes = stored.weights, {}
     if is_quantised(student):
         shapes = {
             name: weight.integers.shape for name, weight in quantised_weights(student).items()
         }
         weights = {**weights, **packed_weights(student)}
-    content = weights_content(weights, stored.config, entries, shapes=shapes)
-    if card is not None:
-        text = card.page(Path(path).name, stored.config)
-        write_together((path, content), [(page, text.encode())])
-    else:
-        write_together((path, content), [], [page] if _has_page(page) else [])
+    return weights_content(weights, stored.config, card, shapes=shapes)
 
 
 def _has_page(path: Path) -> bool:

@@ -45,6 +45,9 @@ STATES = ("coins", "pixels", GENERATOR)
 TEMPERATURE = 1.0
 """Temperature of the Gumbel softmax."""
 
+LEAST_CHANCE = 1e-6
+"""Least probability of a wall of a generator, and least one of a free cell."""
+
 CHANNELS = 32
 
 
@@ -62,7 +65,8 @@ class DataFree(Method):
         rows: rows of a maze.
         cols: columns.
         batch_size: states in a batch.
-        density: largest probability of a wall; that of a maze is uniform from 0 on.
+        density: largest probability of a wall; that of a maze of coins is uniform from 0 on. Below
+            1, so that a generator cannot make mazes of walls alone, in which nothing is queried.
         disagreement: weight of the generator's term - KL(teacher || student).
         balance: weight of its term - H(mean answer), equation 6 of Chen et al.
         sureness: weight of its term of the teacher's uncertainty, equation 4.
@@ -109,7 +113,8 @@ class DataFree(Method):
                 )
         if self.states == GENERATOR:
             loop.teacher_module()  # refuses one that is no network
-            size = self.latent, self.rows, self.cols
+            checked_number("density", self.density, 0, 1 - 1e-3)
+            size = self.latent, self.rows, self.cols, self.density
             loop.add(GENERATOR, lambda: PlanesGenerator(*size), learning_rate=rate, betas=BETAS)
 
     def step(self, loop: Loop) -> Iterator[Update]:
@@ -168,11 +173,12 @@ class PlanesGenerator(nn.Module):
         latent: numbers that a maze is made of.
         rows: rows of a maze.
         cols: columns.
+        density: largest probability of a wall, below 1.
     """
 
-    def __init__(self, latent: int, rows: int, cols: int) -> None:
+    def __init__(self, latent: int, rows: int, cols: int, density: float) -> None:
         super().__init__()
-        self.rows, self.cols = rows, cols
+        self.rows, self.cols, self.density = rows, cols, density
         self.first = nn.Linear(latent, CHANNELS * rows * cols)
         self.body = nn.Sequential(
             nn.LeakyReLU(SLOPE),
@@ -193,7 +199,8 @@ class PlanesGenerator(nn.Module):
         """
         units = self.first(latent).view(len(latent), CHANNELS, self.rows, self.cols)
         walls, goals = self.body(units).unbind(dim=1)
-        soft = torch.sigmoid((walls + logistic) / TEMPERATURE)
+        chances = self.density * torch.sigmoid(walls)
+        soft = torch.sigmoid((torch.logit(chances, LEAST_CHANCE) + logistic) / TEMPERATURE)
         walls = _straight_through(soft, (soft > 0.5).float())
         scores = ((goals + gumbel) / TEMPERATURE).flatten(1)
         best = nn.functional.one_hot(scores.argmax(dim=1), scores.shape[1]).float()

@@ -11,8 +11,8 @@ from dynamaze.common.optional_imports import optional_import
 from ..core.distributions import distribution_of
 from ..training.batches import TensorBatch
 from ..training.loop import Loop
-from ..training.method import Update, Weight, checked_weight, weight_at
-from .reinforced import PPO, Rollout, action_distribution, check_equal_spaces
+from ..training.method import Update, Weight, weight_at
+from .reinforced import CohortPPO, Rollout, action_distribution
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -24,7 +24,7 @@ CENTROID = "centroid"
 
 
 @dataclass(kw_only=True)
-class Distral(PPO):
+class Distral(CohortPPO):
     """Distral (distil and transfer learning, Teh et al. 2017): tasks that share a centroid policy.
 
     Each student has a task, the environment of its own source. It learns from the rewards
@@ -39,26 +39,20 @@ class Distral(PPO):
 
     Args:
         weight: of the divergence in the rewards: a number, or a function of the progress in [0, 1].
+            Advantages are normalised, so that where rewards are rare a large weight is all that is
+            learned from.
         **ppo: as for `PPO`.
     """
 
-    weight: Weight = 0.05
-
-    @property
-    def least_students(self) -> int:
-        """Two."""
-        return 2
+    weight: Weight = 0.003
 
     def setup(self, loop: Loop) -> None:
-        """Check the settings and the sources, and add critics and centroid.
+        """Check the settings, the sources and the students, and add critics and centroid.
 
         Raises:
-            ValueError, TypeError: for a number outside its range, one student, students of
-                different observations or actions, or a source that is not the student's.
+            ValueError, TypeError: as `CohortPPO`.
         """
-        checked_weight("weight", self.weight)
         super().setup(loop)
-        check_equal_spaces(loop)
         first = next(iter(loop.students))
         rate = loop.parts[first].learning_rate
         loop.add(CENTROID, copy.deepcopy(loop.students[first]), learning_rate=rate)

@@ -9,8 +9,8 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..training.loop import Loop
-from ..training.method import Weight, checked_weight, weight_at
-from .reinforced import PPO, Minibatch, Rollout, check_equal_spaces, critic_of
+from ..training.method import Weight, weight_at
+from .reinforced import CohortPPO, Minibatch, Rollout, critic_of
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -19,7 +19,7 @@ from torch.distributions import kl_divergence  # noqa: E402
 
 
 @dataclass(kw_only=True)
-class DualPolicy(PPO):
+class DualPolicy(CohortPPO):
     """Dual policy distillation (DPD, Lai et al. 2020): mutual learning of peers in RL.
 
     Each student learns from the rewards of its own environment and, in states where a peer does
@@ -39,22 +39,14 @@ class DualPolicy(PPO):
     weight: Weight = 0.1
     margin: float = 0.0
 
-    @property
-    def least_students(self) -> int:
-        """Two."""
-        return 2
-
     def setup(self, loop: Loop) -> None:
-        """Check the settings and the sources, and add the critics.
+        """Check the settings, the sources and the students, and add the critics.
 
         Raises:
-            ValueError, TypeError: for a number outside its range, one student, students of
-                different observations or actions, or a source that is not the student's.
+            ValueError, TypeError: as `CohortPPO`.
         """
-        checked_weight("weight", self.weight)
         checked_number("margin", self.margin, 0)
         super().setup(loop)
-        check_equal_spaces(loop)
 
     def guide(self, loop: Loop, rollouts: Mapping[str, Rollout]) -> None:
         """Set the guides: in each state the peer of the highest value, where it is better."""

@@ -50,14 +50,15 @@ class Layerwise(Method):
     projection that is learned with it (equation 8), both by their mean squared error.
 
     Args:
-        weight: of the inner layers, at least 0; a number or a function of the progress.
+        weight: of the inner layers, at least 0; a number or a function of the progress. Neither
+            hidden states nor scores are normalised, so that their errors are large: 1 is too much.
         answers_from: progress from which the soft targets are a term: 0 for both together; above 0
             for two stages, the first of inner layers alone.
         layers_until: progress from which the inner layers are no term any more; 1 for never.
         learning_rate: step size of the projections.
     """
 
-    weight: Weight = 1.0
+    weight: Weight = 0.03
     answers_from: float = 0.0
     layers_until: float = 1.0
     learning_rate: float = 3e-3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from ..data.on_policy import OnPolicy, generalised_advantages
 from ..students.mlp import MLP
 from ..training.batches import TensorBatch
 from ..training.loop import Loop
-from ..training.method import Method, Update
+from ..training.method import Method, Update, Weight, checked_weight
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -50,7 +50,7 @@ class Minibatch:
     """Rows of a rollout with the student's present outputs.
 
     Attributes:
-        rows: (rows,) row numbers in the rollout.
+        observations: (rows, ...).
         policy: the student's distribution of actions.
         log_ratio: (rows,) log of the present to the former probability of each action.
         advantages: (rows,) normalised.
@@ -58,7 +58,7 @@ class Minibatch:
         guide_weights: (rows,) weights of the guide; None for 1.
     """
 
-    rows: Tensor
+    observations: Tensor
     policy: Distribution
     log_ratio: Tensor
     advantages: Tensor
@@ -90,7 +90,9 @@ class PPO(Method):
         epochs: passes over a rollout.
         minibatches: of each pass.
         critic_warm_up: first training steps in which only critics are updated. A student that was
-            distilled before has no critic yet, and the errors of a new one would ruin it.
+            distilled before has no critic yet, and the errors of a new one would ruin it. Such a
+            student should also act well by samples, which rewards improve: distil it at a low
+            temperature.
         critic_width: units of each of the critic's two hidden layers.
         critic_rate: initial step size of the critics.
     """
@@ -114,21 +116,22 @@ class PPO(Method):
             ValueError, TypeError: for a number outside its range, or a source that is not the
                 student's.
         """
+        actors = self.actors(loop)
         for name in ("gamma", "gae_lambda"):
             checked_number(name, getattr(self, name), 0, 1)
         checked_number("clip_range", self.clip_range, 0, above=True)
         checked_number("entropy_coef", self.entropy_coef, 0)
         for name, least in (("epochs", 1), ("minibatches", 1), ("critic_warm_up", 0)):
             checked_integer(name, getattr(self, name), least)
-        for name in loop.students:
-            shape = _source_of(loop, name).observation_shape
+        for name in actors:
+            shape = _source_of(loop, name, actors).observation_shape
             critic = MLP(shape, 1, self.critic_width, layers=2)
             loop.add(critic_of(name), critic, learning_rate=self.critic_rate)
             loop.restart(critic_of(name))  # with weights of the seed
 
     def step(self, loop: Loop) -> Iterator[Update]:
         """Collect a rollout of each student, and update the students one after another."""
-        rollouts = {name: self._rollout(loop, name) for name in loop.students}
+        rollouts = {name: self._rollout(loop, name) for name in self.actors(loop)}
         if loop.step < self.critic_warm_up:
             for name, rollout in rollouts.items():
                 for rows in self.minibatch_rows(loop, len(rollout.values), loop.rng):
@@ -142,6 +145,10 @@ class PPO(Method):
         yield from self.after(loop, rollouts)
 
     # -- for methods with a guide ----------------------------------------------------------------
+
+    def actors(self, loop: Loop) -> list[str]:
+        """Return the parts that act and learn from rewards: the students."""
+        return list(loop.students)
 
     def is_guided(self, progress: float) -> bool:
         """Return True if the teacher's labels are needed at this progress."""
@@ -206,9 +213,9 @@ class PPO(Method):
     def _policy_terms(
         self, loop: Loop, name: str, rollout: Rollout, rows: Tensor
     ) -> dict[str, Tensor]:
-        batch, extra = rollout.batch, rollout.batch.extra
-        kind = distribution_of(loop.students[name])
-        logits = loop.answers(name, batch.observations[rows])[-1].logits
+        seen, extra = rollout.batch.observations[rows], rollout.batch.extra
+        kind = distribution_of(loop.parts[name].module)
+        logits = loop.answers(name, seen)[-1].logits
         if len(logits) != len(rows):
             raise ValueError(
                 f"student {name!r} gives {len(logits)} rows for {len(rows)} observations; expected "
@@ -220,7 +227,7 @@ class PPO(Method):
         normalised = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
         guide, weights = rollout.guide, rollout.guide_weights
         minibatch = Minibatch(
-            rows,
+            seen,
             policy,
             log_prob - extra["log_prob"][rows],
             normalised,
@@ -255,36 +262,58 @@ def action_distribution(logits: Tensor, kind: str) -> Distribution:
     return Independent(Normal(mean, log_std.exp(), validate_args=False), 1, validate_args=False)
 
 
-def _source_of(loop: Loop, name: str) -> Any:
-    """Return the source in which a student acts.
+def _source_of(loop: Loop, name: str, actors: Sequence[str]) -> Any:
+    """Return the source in which a part acts.
 
     Raises:
         ValueError, TypeError: for none, or one of another student.
     """
-    is_single = len(loop.students) == len(loop.sources) == 1
+    is_single = len(actors) == len(loop.sources) == 1
     source: Any = next(iter(loop.sources.values())) if is_single else loop.sources.get(name)
+    who = f"student {name!r}" if name in loop.students else f"the {name}"
     if not isinstance(source, OnPolicy):
         found = "none" if source is None else type(source).__name__
-        raise TypeError(f"the source of student {name!r} is {found}; expected OnPolicy(env, it)")
-    if source.student is not loop.students[name]:
-        raise ValueError(f"the source of student {name!r} acts with another; expected it")
+        raise TypeError(f"the source of {who} is {found}; expected OnPolicy(env, it)")
+    own: Any = loop.parts[name].module
+    if source.student is not own:
+        raise ValueError(f"the source of {who} acts with another; expected it")
     return source
 
 
-def check_equal_spaces(loop: Loop) -> None:
-    """Check that all students, each with its own source, have equal observations and actions.
+@dataclass(kw_only=True)
+class CohortPPO(PPO):
+    """Base class of PPO of several students that learn from each other, each in its own source.
 
-    Raises:
-        ValueError: if one has others than the first.
+    Args:
+        weight: of what they learn from each other: a number, or a function of the progress in
+            [0, 1]; at 0 they are as under `PPO`.
+        **ppo: as for `PPO`.
     """
-    forms = {
-        name: (source.observation_shape, source.env.single_action_space)  # type: ignore[attr-defined]  # OnPolicy
-        for name, source in loop.sources.items()
-    }
-    first = next(iter(loop.students))
-    for name, form in forms.items():
-        if form != forms[first]:
-            raise ValueError(
-                f"student {name!r} has the spaces {form} and {first!r} {forms[first]}; expected "
-                "equal observations and actions"
-            )
+
+    weight: Weight = 0.0
+
+    @property
+    def least_students(self) -> int:
+        """Two."""
+        return 2
+
+    def setup(self, loop: Loop) -> None:
+        """Check the settings, the sources and the students, and add the critics.
+
+        Raises:
+            ValueError, TypeError: for a number outside its range, one student, students of
+                different observations or actions, or a source that is not the student's.
+        """
+        checked_weight("weight", self.weight)
+        super().setup(loop)
+        forms = {
+            name: (source.observation_shape, source.env.single_action_space)  # type: ignore[attr-defined]  # OnPolicy
+            for name, source in loop.sources.items()
+        }
+        first = next(iter(loop.students))
+        for name, form in forms.items():
+            if form != forms[first]:
+                raise ValueError(
+                    f"student {name!r} has the spaces {form} and {first!r} {forms[first]}; "
+                    "expected equal observations and actions"
+                )

@@ -149,7 +149,7 @@ class Holistic(Method):
         learning_rate: step size of the critics, one for each student.
     """
 
-    weight: Weight = 0.1
+    weight: Weight = 0.03
     learning_rate: float = 1e-3
 
     def setup(self, loop: Loop) -> None:

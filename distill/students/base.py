@@ -45,6 +45,11 @@ class Student(nn.Module):
     config: dict[str, Any]
     feature_path: str | None = None
 
+    @property
+    def privileged(self) -> str:
+        """Sentence on the information beyond labels that training uses; empty if there is none."""
+        return ""
+
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
     ) -> list[TrainingOutput]:

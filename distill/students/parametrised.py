@@ -36,6 +36,16 @@ def weights_of(student: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
             yield f"{path}.{name}" if path else name, module, name
 
 
+def original_weights(student: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that are trained, by the names of the final ones."""
+    return {
+        whole: getattr(module, _HIDDEN)[name].original
+        if parametrize.is_parametrized(module, name)
+        else getattr(module, name)
+        for whole, module, name in weights_of(student)
+    }
+
+
 def plain_weights(student: nn.Module) -> dict[str, Tensor]:
     """Return the `state_dict` with the final values of computed weights."""
     with torch.no_grad():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dynamaze.common.optional_imports import optional_import
@@ -34,6 +36,16 @@ LOGIT_CAP = 10.0
 
 INITIAL_BIAS, INITIAL_TOP = -0.3, 3.0
 """Initial biases (the cost of a step) and initial `top` (the value of the goal)."""
+
+PathLengths = Callable[[Tensor], Tensor]
+"""Function from (batch, 3, rows, cols) observations to (batch, rows, cols) path lengths to a goal,
+0 at goals and inf where there is none."""
+
+PRIVILEGED = (
+    "training used exact shortest path lengths, from a breadth-first search in the mazes of each "
+    "batch: they decide the number of iterations and weigh the loss of the cells"
+)
+"""Privileged information of the default curriculum."""
 
 PENALTY_WEIGHT, PENALTY_SCALE = 3e-3, 0.1
 """Factor of the sparsity penalty, and the magnitude from which on it grows more slowly."""
@@ -75,13 +87,15 @@ class ValueIterationNetwork(Student):
             mazes of the given size (see `iterations_for`).
         scale: scale of the softmax; a buffer, set by training.
         sharpness: scale of the logits; a buffer, set by training.
-        curriculum: False to train without the shortest path lengths of the first two points, which
-            are privileged information: the answer after a number of iterations that depends on the
-            maze's size alone has equal weight in all cells.
+        curriculum: path lengths for the first two points. True for the shortest ones, by a search:
+            privileged information. A function of the observations for others, such as those of the
+            teacher's own paths (`teacher_path_lengths`). False for none: the answer after a number
+            of iterations that depends on the maze's size alone has equal weight in all cells.
         seed: seed of the initial weights.
 
     Raises:
         ValueError: for a number outside its range.
+        TypeError: for another curriculum.
     """
 
     scale: Tensor
@@ -94,13 +108,15 @@ class ValueIterationNetwork(Student):
         iterations: int | None = None,
         scale: float = SOFTMAX_SCALES[1],
         sharpness: float = LOGIT_SCALES[1],
-        curriculum: bool = True,
+        curriculum: bool | PathLengths = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.maps = checked_integer("maps", maps, 1)
         if iterations is not None:
             iterations = checked_integer("iterations", iterations, 1)
+        if not isinstance(curriculum, bool) and not callable(curriculum):
+            raise TypeError(f"curriculum={curriculum!r}; expected True, False or a function")
         self.iterations, self.curriculum = iterations, curriculum
         self.config = {"kind": "value_iteration", "maps": maps, "iterations": iterations}
         check_size(self.config)
@@ -156,6 +172,11 @@ class ValueIterationNetwork(Student):
 
     # -- training ------------------------------------------------------------------------------
 
+    @property
+    def privileged(self) -> str:
+        """Sentence on the information beyond labels that training uses; empty if there is none."""
+        return PRIVILEGED if self.curriculum is True else ""
+
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
     ) -> list[TrainingOutput]:
@@ -175,7 +196,7 @@ class ValueIterationNetwork(Student):
             most = round(self.iterations_for(*maze.shape[2:]) * min(1.0, progress / GROWTH_END))
             ((_, q),) = self._iterate(maze, max(2, most), (max(2, most),))
             return [TrainingOutput(squashed(self._logits(q, queried)))]
-        steps = steps_to_goal(maze)
+        steps = self.curriculum(observations) if callable(self.curriculum) else steps_to_goal(maze)
         reached = steps[torch.isfinite(steps)]
         if not len(reached):
             raise ValueError("mazes without a goal; expected one in each batch")

@@ -6,13 +6,11 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from itertools import islice
 from operator import add
 from typing import Any, NamedTuple
-
-from rich.progress import track
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer, checked_number
@@ -27,6 +25,7 @@ from .hidden_state import HiddenState
 from .loop import EXPECTED, TEACHER, described
 from .method import NEEDS, Method, Update, make_method
 from .parts import Part
+from .progress import training_bar
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -190,7 +189,7 @@ class Distiller(checkpoint.StoredLoop):
         Args:
             steps: number of training steps; None for all that remain.
             callback: one or several, called after each step; False ends training.
-            progress_bar: show one in the terminal.
+            progress_bar: show one in the terminal, with the latest loss terms.
 
         Returns:
             The distiller itself.
@@ -204,15 +203,16 @@ class Distiller(checkpoint.StoredLoop):
         left = self.total_steps - self.step
         count = left if steps is None else checked_integer("steps", steps, 0)
         callbacks = [callback] if callable(callback) else list(callback)
-        steps_taken: Any = islice(self.steps(), min(count, left))
-        if progress_bar:
-            steps_taken = track(steps_taken, description="distilling", total=min(count, left))
+        count = min(count, left)
         self._running = callbacks
         try:
-            for step in steps_taken:
-                results = [each(step) for each in callbacks]  # all are called, even if one stops
-                if False in results:
-                    break
+            with training_bar(count) if progress_bar else nullcontext() as show:
+                for step in islice(self.steps(), count):
+                    if show is not None:
+                        show(step.terms)
+                    results = [each(step) for each in callbacks]  # all, even if one stops
+                    if False in results:
+                        break
         finally:
             self._running = []
         return self

@@ -22,7 +22,7 @@ from ..students.initial import initial_weights
 from ..teachers import as_teacher
 from ..teachers.modules import teacher_module
 from .batches import TensorBatch, as_tensors
-from .parts import Part
+from .parts import ALWAYS_RANDOM, Part
 from .taps import Tap
 
 optional_import("torch", purpose=__name__)
@@ -331,7 +331,7 @@ class Loop:
     @contextmanager
     def _torch_rng(self, part: Part) -> Iterator[None]:
         """Seed torch's global generator from the part's own for modules that draw from it."""
-        if not any(_draws(module) for module in part.module.modules()):
+        if not any(map(_draws, part.random_layers)):
             yield
             return
         devices = [self.device] if self.device.type == "cuda" else []
@@ -344,7 +344,9 @@ class Loop:
     ) -> Tensor:
         """Return a loss averaged over a student's outputs."""
         targets = targets._replace(distribution=distribution_of(self._part(name).module))
-        return torch.stack([self._loss_of(name, each, targets, loss) for each in outputs]).mean()
+        found = [self._loss_of(name, each, targets, loss) for each in outputs]
+        is_scalar = len(found) == 1 and not found[0].ndim  # its mean would take as long as the loss
+        return found[0] if is_scalar else torch.stack(found).mean()
 
     def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets, of: Loss) -> Tensor:
         """Return the loss of one of a student's outputs."""
@@ -362,14 +364,13 @@ class Loop:
         return loss + self.value_coef * value_mse(values, targets)
 
 
-def _draws(module: torch.nn.Module) -> bool:
-    """Return True for a module that draws from torch's global generator in training."""
-    if isinstance(module, (torch.nn.RReLU, torch.nn.FractionalMaxPool2d)):
-        return module.training
-    is_dropout = isinstance(module, torch.nn.modules.dropout._DropoutNd)
-    drops = is_dropout or isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention))
-    rate = getattr(module, "p", None) if is_dropout else getattr(module, "dropout", 0)
-    return bool(drops and module.training and rate)
+def _draws(layer: torch.nn.Module) -> bool:
+    """Return True for one of a part's `random_layers` that now draws random numbers."""
+    if isinstance(layer, ALWAYS_RANDOM):
+        return layer.training
+    is_dropout = isinstance(layer, torch.nn.modules.dropout._DropoutNd)
+    rate = getattr(layer, "p" if is_dropout else "dropout", 0)
+    return bool(layer.training and rate)
 
 
 def _check_shared(parts: Mapping[str, Part], name: str, module: nn.Module) -> None:

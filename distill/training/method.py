@@ -115,6 +115,7 @@ METHODS: Registry[Callable[..., Method]] = Registry(
         "hints": "..methods.structured:Hints",
         "holistic": "..methods.structured:Holistic",
         "joint": "..methods.joint:Joint",
+        "joint_reward": "..methods.joint_reward:JointReward",
         "kickstarting": "..methods.guided:Kickstarting",
         "layerwise": "..methods.layerwise:Layerwise",
         "mutual": "..methods.mutual:Mutual",

@@ -27,6 +27,17 @@ def linear_decay(fraction: float) -> float:
     return max(1e-3, 1 - fraction)
 
 
+ALWAYS_RANDOM = torch.nn.RReLU, torch.nn.FractionalMaxPool2d
+"""Layers that draw from torch's global generator in training."""
+
+PERHAPS_RANDOM = (
+    torch.nn.modules.dropout._DropoutNd,
+    torch.nn.RNNBase,
+    torch.nn.MultiheadAttention,
+)
+"""Layers that do so at a rate above 0."""
+
+
 class Part:
     """A network of a training, with what its training needs.
 
@@ -38,6 +49,10 @@ class Part:
         schedule: factor of the step size during training.
         optimizer: class of the optimizer.
         **settings: further arguments of the optimizer, such as betas.
+
+    Attributes:
+        random_layers: layers that may draw from torch's global generator, found once, as the search
+            takes longer than a step of a small layer.
 
     Raises:
         ValueError: for a step size below 0, or a network to be trained without weights.
@@ -55,6 +70,11 @@ class Part:
         **settings: Any,
     ) -> None:
         self.name, self.module, self.rng, self.schedule = name, module, rng, schedule
+        self.random_layers = [
+            layer
+            for layer in module.modules()
+            if isinstance(layer, (*ALWAYS_RANDOM, *PERHAPS_RANDOM))
+        ]
         self.learning_rate = checked_number(f"learning_rate of {name}", learning_rate, 0)
         self._settings: tuple[Any, dict[str, Any]] = optimizer, settings
         self.optimizer = self._new_optimizer()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import cloudpickle
 
+from dynamaze.common.parent_process import end_with_parent
 from dynamaze.common.threads import one_torch_thread
 
 
 def run_processes(functions: Mapping[str, Callable[[], Any]]) -> dict[str, int]:
     """Run functions, each in a process of its own with one thread, and wait for all.
 
-    The others go on when one fails or is killed. None outlives this call, nor this process. A
-    script that calls it needs `if __name__ == "__main__":`, as new interpreters import it.
+    The others go on when one fails or is killed. None outlives this call, nor this process, even
+    if that is killed. A script that calls it needs `if __name__ == "__main__":`, as new
+    interpreters import it.
 
     Args:
         functions: name -> function; it is pickled.
@@ -44,14 +44,7 @@ def run_processes(functions: Mapping[str, Callable[[], Any]]) -> dict[str, int]:
 
 
 def _run(function: bytes) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     loaded = cloudpickle.loads(function)  # imports torch
     with one_torch_thread():
         loaded()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

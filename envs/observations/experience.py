@@ -19,7 +19,7 @@ NO_ACTION = NUM_ACTIONS
 """Last action at the beginning of an episode."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Bound of rewards, which may change to any number: checkers warn of infinite bounds."""
+"""Bound of the last reward, which is clipped: checkers warn of infinite bounds."""
 
 
 class ExperienceObservation(Configurable):
@@ -71,7 +71,7 @@ def after_step(observation: Any, action: Any, reward: Any) -> Any:
     """Return an observation after a step; one without the last action is returned unchanged."""
     if not isinstance(observation, dict) or "last_action" not in observation:
         return observation
-    last = np.array([reward], dtype=np.float32)
+    last = np.clip([reward], -LARGEST, LARGEST).astype(np.float32)
     return {**observation, "last_action": int(action), "last_reward": last}
 
 
@@ -79,7 +79,7 @@ def after_steps(observation: Any, actions: IntArray, rewards: FloatArray) -> Any
     """Return a batch of observations with last actions and rewards; see `after_step`."""
     if not isinstance(observation, dict) or "last_action" not in observation:
         return observation
-    last = rewards.astype(np.float32)[:, None]
+    last = np.clip(rewards, -LARGEST, LARGEST).astype(np.float32)[:, None]
     return {**observation, "last_action": actions.copy(), "last_reward": last}
 
 

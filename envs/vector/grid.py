@@ -36,6 +36,19 @@ class GridVectorEnv(MazeVectorEnv):
         state = int(self._batch.state[i])
         return None if state < 0 else self._mazes[i].layout.cell(state)
 
+    def distances_to_goal(self) -> IntArray:
+        """Return (n,) each agent's distance to the nearest goal in its present maze.
+
+        It is -1 where no goal can be reached, and before the first reset.
+        """
+        cells = [self._cell(i) for i in range(self.num_envs)]
+        return np.array(
+            [
+                -1 if cell is None else maze.layout.distances[cell]
+                for cell, maze in zip(cells, self._mazes, strict=True)
+            ]
+        )
+
     def _final_state(self, result: StepResult, i: int) -> int:
         return int(result.final_state[i])
 

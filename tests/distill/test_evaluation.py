@@ -101,6 +101,17 @@ def test_evaluate_same_mazes_for_same_seed() -> None:
     np.testing.assert_allclose(best.discounted, 0.95 ** (best.lengths - 1))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_evaluate_knows_distances_of_starts(mode: AutoresetMode) -> None:
+    found = evaluate(ShortestPathPolicy(), mazes(autoreset_mode=mode.value), 20, gamma=0.95, seed=2)
+    np.testing.assert_array_equal(found.distances, found.lengths)
+    assert {each.success for each in found.success_by_distance} == {1.0}
+    assert sum(each.mazes for each in found.success_by_distance) >= len(set(found.levels.tolist()))
+    assert (mazes().unwrapped.distances_to_goal() == -1).all()  # before the first reset
+    with pytest.raises(ValueError, match=r"expected .* distances_to_goal"):
+        _ = returns(np.ones(3)).success_by_distance
+
+
 def test_normalised_return_of_teacher_is_one() -> None:
     interval = normalised_return(
         ShortestPathPolicy(), ShortestPathPolicy(), mazes(), 16, gamma=0.95, seed=0

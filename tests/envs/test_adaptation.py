@@ -16,7 +16,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from dynamaze.envs import DynaMazeAdaptationEnv, DynaMazeEnv, DynaMazeGeneratedEnv
-from dynamaze.envs.adaptation import CHANGES
+from dynamaze.envs.adaptation import CHANGE_KINDS
 
 from .helpers import wander
 
@@ -103,7 +103,7 @@ def test_kinds_of_change_are_equally_likely() -> None:
         before = env.layout
         env.step(0)
         kinds.append(kind_of(before, env.layout))
-    shares = {kind: kinds.count(kind) / RUNS for kind in CHANGES}
+    shares = {kind: kinds.count(kind) / RUNS for kind in CHANGE_KINDS}
     deviation = np.sqrt(0.25 * 0.75 / RUNS)
     assert abs(shares["walls"] - 0.25) < 5 * deviation
     assert shares["goal"] > 0.25 - 5 * deviation
@@ -193,8 +193,8 @@ def test_wrong_vector_state_is_refused(name: str, value: Any) -> None:
         ({"change_steps": (9, 5)}, ValueError, r"change_steps=5; .* in \[9, 39\]"),
         ({"change_steps": (9,)}, ValueError, "expected two steps, the first one first"),
         ({"change_steps": 9}, TypeError, "expected two steps, the first one first"),
-        ({"changes": []}, ValueError, "expected one or more of"),
-        ({"changes": ["wals"]}, ValueError, "did you mean 'walls'"),
+        ({"change_kinds": []}, ValueError, "expected one or more of"),
+        ({"change_kinds": ["wals"]}, ValueError, "did you mean 'walls'"),
         ({"algorithm": "empty", "loops": 0.2}, ValueError, "loops=0.2 with algorithm 'empty'"),
         ({"size": 2}, ValueError, "size=2; expected a whole number of at least 3"),
     ],

@@ -101,7 +101,7 @@ DIFFERENT: list[dict[str, Any]] = [
     {"env_id": "DynaMazeAdaptation-v0", "size": 5},
     {"env_id": "DynaMazeAdaptation-v0", "size": 5, "run_steps": 300},
     {"env_id": "DynaMazeAdaptation-v0", "size": 5, "run_steps": 300, "change_steps": (1, 2)},
-    {"env_id": "DynaMazeAdaptation-v0", "size": 5, "changes": ["goal"]},
+    {"env_id": "DynaMazeAdaptation-v0", "size": 5, "change_kinds": ["goal"]},
     {"env_id": "DynaMazeAdaptation-v0", "size": 5, "observation": "index"},
     {"env_id": "DynaMazeContinuous-v0"},
     {"env_id": "DynaMazeContinuous-v0", "noise": 0.1},

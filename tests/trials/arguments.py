@@ -77,6 +77,9 @@ GOOD: dict[str, list[Any]] = {
     "split": [None, "train", "test"],
     "levels": [None, 3],
     "first_level": [0, 2**40],
+    "run_steps": [20, 400],
+    "change_steps": [None, (3, 9)],
+    "change_kinds": ["walls", ["goal", "slip"]],
     "action": ["continuous", "discrete"],
     "step_size": [0.5, 1],
     "inertia": [0, 0.9],
@@ -121,6 +124,9 @@ NESTED: dict[str, list[Callable[[Any], Any]]] = {
         lambda junk: {"when": "poisson", "rate": junk},
         lambda junk: {"when": "periodic", "period": junk},
         lambda junk: {"when": "bursts", "probability": 0.5, "length": junk},
+        lambda junk: {"when": "once", "earliest": junk, "latest": 9},
+        lambda junk: {"when": "once", "earliest": 2, "latest": junk},
+        lambda junk: {"probability": 0.1, "otherwise": junk},
         lambda junk: {"probability": 0.1, "what": junk},
         lambda junk: {"probability": 0.1, "what": [junk]},
         lambda junk: {"probability": 0.1, "cells": junk},
@@ -135,6 +141,8 @@ NESTED: dict[str, list[Callable[[Any], Any]]] = {
         lambda junk: {"kind": "action_mask", "of": {"kind": junk}},
     ],
     "size": [lambda junk: (5, junk), lambda junk: [junk, 5, 5]],
+    "change_steps": [lambda junk: (junk, 9), lambda junk: (1, junk), lambda junk: [1, 2, junk]],
+    "change_kinds": [lambda junk: [junk], lambda junk: ["goal", junk]],
 }
 """Values with a part that may be wrong."""
 

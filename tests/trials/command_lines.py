@@ -205,7 +205,7 @@ def run_quickly(module: Any, config: Any) -> None:
         run(module, replace(config, steps=min(config.steps or 2, 2), fps=0, save=None))
     elif name == "Play":
         run(module, replace(config, text=True))
-    elif hasattr(config, "teacher"):
+    elif hasattr(module, "read_teacher"):
         module.read_teacher(config.teacher)
     elif name in ("ReportConfig", "ExportConfig", "DiffConfig"):
         run(module, config)

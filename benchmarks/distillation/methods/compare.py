@@ -4,28 +4,41 @@ Each arm trains small convolutional networks for the same CPU seconds, whatever 
 evaluated on held-out mazes: perfect, with loops, with obstacles, and changing. Methods of peers
 train a cohort that shares the time; its result is the mean over the members. Beside the methods
 stand three simple arms: one learner with all the time and labels (the default method), the same on
-random states instead of mazes, and an ensemble of three that share the time.
+random states instead of mazes, and an ensemble of three that share the time. Methods of rewards
+play in mazes with loops, with a reward at the goal alone.
 
 A method that does not fit the teacher is listed with its reason. What an arm used is counted.
 """
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 from warnings import catch_warnings
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.distillation.by_distance import (
+    distance_sections,
+    result_rows,
+    split_ranges,
+)
 from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
-from dynamaze.benchmarks.distillation.mazes import MazeSampler, evaluate_policy, held_out_generators
+from dynamaze.benchmarks.distillation.mazes import (
+    TRAINING,
+    MazeSampler,
+    evaluate_policy,
+    held_out_generators,
+)
 from dynamaze.benchmarks.distillation.methods.maze_teacher import (
     SIDE,
     TEACHER_STEPS,
@@ -50,8 +63,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.options import Mazes, Range, Runs, Steps
 from dynamaze.common.validation import checked_choice
+from dynamaze.distill.core.distances import DistanceRange
 from dynamaze.distill.core.policy import softmax
-from dynamaze.distill.data.source import BatchSource, FunctionSource
+from dynamaze.distill.data.on_policy import OnPolicy
+from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.methods.data_free import coin_mazes
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.teachers import as_teacher
@@ -79,16 +94,17 @@ KINDS = (*STATIC, CHANGING)
 EVERYTHING, RANDOM_STATES, ENSEMBLE = "one learner with everything", "random states", "ensemble"
 SIMPLE = (EVERYTHING, RANDOM_STATES, ENSEMBLE)
 
+MEASURES = ("success", "normalised_return", "agreement")
+
 COUNTED = ("steps", "labels", "unlabelled", "teacher_calls", "env_steps", "parameters", "bytes")
 """What an arm used, all members and networks of the training together."""
 
-SPECIAL: Mapping[str, Callable[[Any], dict[str, BatchSource]]] = {
-    "confidence_weighted": lambda teacher: {
-        "labelled": maze_source(teacher),
-        "unlabelled": maze_source(None),
-    },
-}
-"""Method -> its sources, where these are several."""
+ENVS, ROLLOUT, MAX_STEPS = 32, 16, 100
+"""Environments of a student that learns from rewards, their steps in a rollout, and an episode's
+limit."""
+
+TEACHERLESS = ("distral", "dual_policy", "ppo")
+"""Methods that learn from rewards and have no teacher."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +201,15 @@ def run(config: CompareConfig, runner: Runner | None = None) -> Tables:
         runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        A row for each arm, run and kind of mazes; and one for each method that does not fit.
+        A row for each arm, run and kind of mazes, one for each of their ranges of distances, and
+        one for each method that does not fit.
     """
     rows = stack_runs((runner or Runner()).run(trial, config))
     unfit = config.unfit() or {"": ""}
+    results, ranges = split_ranges(rows)
     return {
-        config.name: rows,
+        config.name: results,
+        f"{config.name}_distances": ranges,
         f"{config.name}_unfit": from_rows([{"arm": a, "reason": r} for a, r in unfit.items()]),
     }
 
@@ -209,9 +228,11 @@ def trial(config: CompareConfig, arm: str, number: int) -> Table:
     rows = []
     for kind in KINDS:
         results = [evaluated(policy, kind, config, seed) for policy in training.policies()]
-        means = np.mean(results, axis=0)
-        found = dict(zip(("success", "normalised_return", "agreement"), means, strict=True))
-        rows.append({"run": number, "arm": arm, "mazes": kind, **found, **counts})
+        means = {
+            name: float(np.mean([getattr(each, name) for each in results])) for name in MEASURES
+        }
+        about = {"run": number, "arm": arm, "mazes": kind, **counts}
+        rows += result_rows(about, means, mean_ranges(results))
     return from_rows(rows)
 
 
@@ -226,7 +247,7 @@ def maze_source(teacher: Any) -> FunctionSource:
 class CountedSource(FunctionSource):
     """Source that counts its labels and unlabelled states."""
 
-    labels = unlabelled = 0
+    labels = unlabelled = env_steps = 0
 
     def batch(self, rng: np.random.Generator, progress: float) -> Any:
         """Return a batch, counted."""
@@ -235,6 +256,33 @@ class CountedSource(FunctionSource):
             self.unlabelled += int((batch.observations[:, 1] > 0.5).sum())
         else:
             self.labels += len(batch.logits)
+        return batch
+
+
+class CountedRollouts(OnPolicy):
+    """Rollouts in training mazes with loops, with a reward at the goal, which are counted."""
+
+    labels = unlabelled = env_steps = 0
+
+    def __init__(self, student: Any, teacher: Any) -> None:
+        envs = gym.make_vec(
+            "DynaMazeGenerated-v0",
+            num_envs=ENVS,
+            size=SIDE,
+            algorithm="prim",
+            loops=0.3,
+            levels=TRAINING.levels,
+            observation="planes",
+            max_episode_steps=MAX_STEPS,
+        )
+        super().__init__(envs, student, teacher=teacher, steps=ROLLOUT, levels=(TRAINING,))
+
+    def batch(self, rng: np.random.Generator, progress: float) -> Any:
+        """Return a batch, counted."""
+        batch = super().batch(rng, progress)
+        rows = len(batch.observations)
+        self.env_steps += rows
+        self.labels += 0 if batch.logits is None else rows
         return batch
 
 
@@ -284,7 +332,8 @@ class Training:
             "labels": sum(getattr(each, "labels", 0) for each in sources),
             "unlabelled": sum(getattr(each, "unlabelled", 0) for each in sources),
             "teacher_calls": self.calls,
-            "env_steps": 0,  # mazes are drawn, no environment is stepped
+            # Mazes of the other arms are drawn, and no environment is stepped.
+            "env_steps": sum(getattr(each, "env_steps", 0) for each in sources),
             "parameters": trained,
             "bytes": sum(4 * student.num_parameters for student in students),
         }
@@ -308,21 +357,19 @@ def make_training(arm: str, teacher: Any, *, seed: int, steps: int) -> Training:
         TypeError, ValueError: for a method that does not fit the teacher or the students.
     """
     method: Method = make_method("soft" if arm in SIMPLE else arm)
-    sources: Any = SPECIAL[arm](teacher) if arm in SPECIAL else maze_source(teacher)
-    if arm == RANDOM_STATES:
-        sources = CountedSource(teacher, random_states)
     size = COHORT if method.least_students > 1 or arm == ENSEMBLE else 1
     students = {
         f"student {number + 1}": Convolution((3, SIDE, SIDE), 4, 8, layers=4, seed=seed + number)
         for number in range(size)
     }
+    sources = sources_of(arm, method, teacher, students)
     groups = [{name: each} for name, each in students.items()] if arm == ENSEMBLE else [students]
     loops = [
         Distiller(
             group if len(group) > 1 else next(iter(group.values())),
-            sources if method.takes_source else None,
+            sources,
             make_method("soft" if arm in SIMPLE else arm),
-            teacher=teacher,
+            teacher=trained_teacher(arm, teacher),
             total_steps=steps // len(groups),
             learning_rate=LEARNING_RATE,
             device="cpu",
@@ -331,6 +378,26 @@ def make_training(arm: str, teacher: Any, *, seed: int, steps: int) -> Training:
         for number, group in enumerate(groups)
     ]
     return Training(arm, loops, teacher)
+
+
+def trained_teacher(arm: str, teacher: Any) -> Any:
+    """Return the teacher that a method is given."""
+    if arm in TEACHERLESS:
+        return None
+    # Joint training changes its teacher; that of the other arms and the labels stays.
+    return copy.deepcopy(teacher) if arm == "joint" else teacher
+
+
+def sources_of(arm: str, method: Method, teacher: Any, students: Mapping[str, Any]) -> Any:
+    """Return what an arm learns from."""
+    if not method.takes_source:
+        return None
+    if "reward" in method.needs:
+        labels = None if arm in TEACHERLESS else teacher
+        return {name: CountedRollouts(each, labels) for name, each in students.items()}
+    if arm == "confidence_weighted":
+        return {"labelled": maze_source(teacher), "unlabelled": maze_source(None)}
+    return CountedSource(teacher, random_states) if arm == RANDOM_STATES else maze_source(teacher)
 
 
 def affordable_steps(arm: str, teacher: Any, seed: int, cpu_seconds: float) -> int:
@@ -343,17 +410,35 @@ def affordable_steps(arm: str, teacher: Any, seed: int, cpu_seconds: float) -> i
     return MULTIPLE * max(1, round(steps / MULTIPLE))
 
 
-def evaluated(
-    policy: Any, kind: str, config: CompareConfig, seed: int
-) -> tuple[float, float, float]:
-    """Return success rate, normalised return and agreement with optimal actions."""
+class Evaluation(NamedTuple):
+    """Evaluation of a policy in mazes of one kind."""
+
+    success: float
+    normalised_return: float
+    agreement: float  # fraction of its actions that are optimal
+    by_distance: tuple[DistanceRange, ...]  # empty for mazes that change
+
+
+def evaluated(policy: Any, kind: str, config: CompareConfig, seed: int) -> Evaluation:
+    """Return the evaluation of a policy in held-out mazes of a kind."""
     if kind == CHANGING:
         generator = held_out_generators(SIDE)["loops"]
         played = evaluate_in_changing_mazes(policy, generator, config.mazes, seed=seed)
         success, normalised = played.success.mean(), played.normalised_return.mean()
-        return float(success), float(normalised), played.agreement
+        return Evaluation(float(success), float(normalised), played.agreement, ())
     result = evaluate_policy(policy, held_out_mazes(kind, config.mazes))
-    return result.success, result.normalised_return, result.agreement
+    return Evaluation(
+        result.success, result.normalised_return, result.agreement, result.by_distance
+    )
+
+
+def mean_ranges(results: Sequence[Evaluation]) -> list[DistanceRange]:
+    """Return success rates by distance, means over the members of a cohort in the same mazes."""
+    members = zip(*(each.by_distance for each in results), strict=True)
+    return [
+        ranges[0]._replace(success=float(np.mean([each.success for each in ranges])))
+        for ranges in members
+    ]
 
 
 # -- summary and plot ------------------------------------------------------------------------------
@@ -377,12 +462,14 @@ def summary(tables: Tables, config: CompareConfig) -> dict[str, Lines]:
             ]
             lines.append((arm, *cells))
         sections[title] = lines
-    lines = [("arm", *(name.replace("_", " ") for name in COUNTED), "CPU s")]
-    for arm in arms:
-        own = rows_where(rows, arm=arm, mazes=KINDS[0])
-        cells = [f"{np.mean(own[name]):,.0f}" for name in COUNTED]
-        lines.append((arm, *cells, f"{np.mean(own['cpu_seconds']):.1f}"))
-    sections["Used in a run, mean"] = lines
+    sections |= distance_sections(tables.get(f"{config.name}_distances"), "arm")
+    costs = {"Used in a run, mean": COUNTED[:5], "Networks of a run": (*COUNTED[5:], "cpu_seconds")}
+    for title, columns in costs.items():
+        lines = [("arm", *(name.replace("_", " ") for name in columns))]
+        for arm in arms:
+            own = rows_where(rows, arm=arm, mazes=KINDS[0])
+            lines.append((arm, *(f"{np.mean(own[name]):,.0f}" for name in columns)))
+        sections[title] = lines
     reasons = [(a, r) for a, r in zip(unfit["arm"], unfit["reason"], strict=True) if a]
     if reasons:
         sections["Methods that do not fit"] = [("method", "reason"), *reasons]

@@ -83,8 +83,9 @@ EXPERIMENT = MethodExperiment(
     runs=16,
     lesson=(
         "States that a good teacher labels are worth nearly as much as labels; to weight them by "
-        "its confidence adds nothing."
+        "its confidence costs a little."
     ),
     columns=(RETURN, SPEED),
+    timed=(SPEED,),
     testing={"size": TINY, "teacher_labels": 50},
 )

@@ -52,8 +52,8 @@ def trial(
     policies: dict[str, Student] = {TEACHER: teacher}
     cohorts: dict[str, dict[str, Student]] = {
         "coins": {
-            PLANNER: ValueIterationNetwork(8, seed=seed),
-            NO_CURRICULUM: ValueIterationNetwork(8, seed=seed, curriculum=False),
+            PLANNER: ValueIterationNetwork(seed=seed),
+            NO_CURRICULUM: ValueIterationNetwork(seed=seed, curriculum=False),
             COINS: convolution(seed),
         },
         "pixels": {PIXELS: convolution(seed)},

@@ -78,6 +78,8 @@ class MethodExperiment:
     """One sentence: what a reader should learn."""
     columns: tuple[str, ...] = (RETURN,)
     """Measures that the summary shows."""
+    timed: tuple[str, ...] = ()
+    """Measures that depend on the machine's speed; all others are the same in each run."""
     testing: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `trial` with which it takes less than a second, for tests."""
 

@@ -22,6 +22,7 @@ from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.method import make_method
 from dynamaze.envs.generation import MazeGenerator
@@ -39,11 +40,11 @@ WEAK_PERCENT = 80
 """Return at which the training of a weak teacher stops."""
 
 
-def grids(side: int = SIDE) -> Any:
+def grids(side: int = SIDE, envs: int = ENVS) -> Any:
     """Return the environments of a student, with a reward of 1 at the goal alone."""
     return gym.make_vec(
         "DynaMazeGenerated-v0",
-        num_envs=ENVS,
+        num_envs=envs,
         size=side,
         algorithm="empty",
         levels=HELD_OUT.first,  # those of the evaluation are never trained on
@@ -68,9 +69,9 @@ def percent(policy: Student, side: int = SIDE) -> float:
     return 100 * unseen.normalised_return(policy.action_logits(unseen.observations))
 
 
-def new_student(seed: int) -> MLP:
-    """Return an untrained student."""
-    return MLP(unseen_states().observations.shape[1:], 4, WIDTH, seed=seed)
+def new_student(seed: int, width: int = WIDTH) -> MLP:
+    """Return an untrained student, for grids of any side."""
+    return MLP(unseen_states().observations.shape[1:], 4, width, seed=seed)
 
 
 def weak_teacher(seed: int, least: float = WEAK_PERCENT) -> MLP:
@@ -84,10 +85,16 @@ def weak_teacher(seed: int, least: float = WEAK_PERCENT) -> MLP:
     return teacher
 
 
-def distilled(teacher: MLP, seed: int, steps: int) -> MLP:
-    """Return a student that has imitated a teacher in all states of the training levels."""
+def distilled(teacher: MLP, seed: int, steps: int, temperature: float) -> MLP:
+    """Return a student that has imitated a teacher in all states of the training levels.
+
+    The teacher's logits are divided by the temperature.
+    """
     known, student = label_dataset(few_label_states()[0], FEW_LABELS), new_student(seed)
-    source = FunctionSource(teacher, lambda rng, progress: known.batch(rng, progress).observations)
+    sharpened = as_teacher(teacher, temperature=temperature)
+    source = FunctionSource(
+        sharpened, lambda rng, progress: known.batch(rng, progress).observations
+    )
     loop = Distiller(
         student, source, total_steps=steps, learning_rate=RATE, seed=seed, device="cpu"
     )
@@ -103,7 +110,7 @@ def loop_with_rewards(
     *,
     teacher: Any = None,
     sides: Mapping[str, int] | None = None,
-    rate: float = RATE,
+    envs: int = ENVS,
     **settings: Any,
 ) -> Distiller:
     """Return the training of students, each in grids of its own.
@@ -115,12 +122,15 @@ def loop_with_rewards(
         seed: of all random numbers.
         teacher: labels the rollouts; None without.
         sides: of each student's grids; None for `SIDE`.
-        rate: initial step size of the students.
+        envs: environments of each student.
         **settings: of the method.
     """
     sources = {
         name: OnPolicy(
-            grids(SIDE if sides is None else sides[name]), each, teacher=teacher, steps=ROLLOUT
+            grids(SIDE if sides is None else sides[name], envs),
+            each,
+            teacher=teacher,
+            steps=ROLLOUT,
         )
         for name, each in students.items()
     }
@@ -129,7 +139,32 @@ def loop_with_rewards(
         sources,
         make_method(method, gamma=GAMMA, **settings),
         total_steps=rollouts,
-        learning_rate=rate,
+        learning_rate=RATE,
+        seed=seed,
+        device="cpu",
+    )
+
+
+def loop_with_acting_teacher(
+    student: Student, teacher: Student, rollouts: int, seed: int, *, side: int, **settings: Any
+) -> Distiller:
+    """Return the training of a student that follows a teacher, which acts, by `joint_reward`.
+
+    Args:
+        student: the student.
+        teacher: the teacher.
+        rollouts: training steps.
+        seed: of all random numbers.
+        side: of the grids.
+        **settings: of the method.
+    """
+    return Distiller(
+        student,
+        OnPolicy(grids(side), teacher, steps=ROLLOUT),
+        make_method("joint_reward", gamma=GAMMA, **settings),
+        teacher=teacher,
+        total_steps=rollouts,
+        learning_rate=RATE,
         seed=seed,
         device="cpu",
     )

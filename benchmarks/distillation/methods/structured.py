@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dynamaze.benchmarks.distillation.mazes import MazeSampler
 from dynamaze.benchmarks.distillation.methods.harness import (
     HELPS,
@@ -38,10 +40,10 @@ SETTING = (
 TESTING = {"teacher_steps": 1, "steps": 1, "mazes": 2}
 
 
-def trial_of(
-    method: str,
+def trial(
     seed: int,
     *,
+    method: str,
     weight: float,
     teacher_steps: int = TEACHER_STEPS,
     steps: int = STEPS,
@@ -66,36 +68,21 @@ def trial_of(
     return arms
 
 
-def hints(seed: int, **settings: int) -> Arms:
-    """Compare hints with soft targets alone."""
-    return trial_of("hints", seed, weight=1.0, **settings)
-
-
-def pairwise(seed: int, **settings: int) -> Arms:
-    """Compare pair-wise similarities with soft targets alone."""
-    return trial_of("pairwise", seed, weight=10.0, **settings)
-
-
-def holistic(seed: int, **settings: int) -> Arms:
-    """Compare a holistic critic with soft targets alone."""
-    return trial_of("holistic", seed, weight=0.1, **settings)
-
-
 HINTS, PAIRWISE, HOLISTIC = (
     MethodExperiment(
-        name=name,
-        method=name,
+        name=method,
+        method=method,
         setting=SETTING,
-        trial=trial,
-        comparisons=(Comparison(name, SOFT, demand, claim),),
+        trial=partial(trial, method=method, weight=weight),
+        comparisons=(Comparison(method, SOFT, demand, claim),),
         runs=8,
         lesson=lesson,
         testing=TESTING,
     )
-    for name, trial, demand, claim, lesson in (
+    for method, weight, demand, claim, lesson in (
         (
             "hints",
-            hints,
+            1.0,
             1.0,
             HELPS,
             "A small network learns more from the teacher's inner layer than from its answers "
@@ -103,14 +90,14 @@ HINTS, PAIRWISE, HOLISTIC = (
         ),
         (
             "pairwise",
-            pairwise,
+            10.0,
             2.0,
             HELPS,
             "Which cells the teacher takes for similar is knowledge, and needs no projection.",
         ),
         (
             "holistic",
-            holistic,
+            0.03,
             -3.0,
             NULL,
             "A critic of whole policy maps adds nothing to exact targets in every cell, and costs "

@@ -15,9 +15,20 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     few_runs,
     format_interval,
     mean_interval,
-    proportion_interval,
     quantile_interval,
 )
+from dynamaze.common.proportions import fraction_interval
+
+__all__ = [
+    "count_text",
+    "fraction_interval",
+    "mean_share_text",
+    "mean_text",
+    "median_interval",
+    "median_text",
+    "share_text",
+    "significant_digits",
+]
 
 
 def median_interval(samples: npt.ArrayLike) -> IntervalEstimate:
@@ -36,24 +47,6 @@ def median_interval(samples: npt.ArrayLike) -> IntervalEstimate:
         middle, low, high = quantile_interval(own)
         ends[(slice(None), *place)] = middle, max(low, own.min()), min(high, own.max())
     return IntervalEstimate(*ends)
-
-
-def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
-    """Return the mean over the first axis of fractions in [0, 1], with a 95% interval.
-
-    It is Wilson's of as many trials as runs, whose number of successes is the sum, rounded down for
-    the lower end and up for the upper one. Where fractions are not 0 and 1 it is wider than needed:
-    no distribution on [0, 1] has a larger variance than that of 0 and 1 with its mean.
-
-    Args:
-        samples: (runs, ...) fractions, at least 1 run.
-    """
-    fractions = np.asarray(samples, dtype=np.float64)
-    # Rounding: a sum of fractions must not pass a whole number by its last bits.
-    total, runs = fractions.sum(axis=0).round(9), len(fractions)
-    low, high = (proportion_interval(end(total), runs) for end in (np.floor, np.ceil))
-    shape = total.shape
-    return IntervalEstimate(total / runs, low.low.reshape(shape), high.high.reshape(shape))
 
 
 def mean_text(
@@ -84,6 +77,23 @@ def mean_text(
     if digits is None:
         digits = significant_digits(interval)
     return format_interval(interval, digits, unit=unit, sign=sign, few=few)
+
+
+def mean_share_text(shares: npt.ArrayLike, digits: int = 1, *, kind: str) -> str:
+    """Return the mean over runs of shares in percent, with an interval: "99.2% [98.7, 99.6]".
+
+    It is Student's. Where all runs have the same share, as if nothing failed in any, Student's has
+    no width, and that of as many fractions as runs is shown (`fraction_interval`).
+
+    Args:
+        shares: (runs,) fractions in [0, 1], at least 1 run.
+        digits: after the decimal point.
+        kind: as of `mean_text`.
+    """
+    fractions = np.asarray(shares, dtype=np.float64)
+    if np.ptp(fractions) == 0:
+        return share_text(fractions, digits)
+    return mean_text(100 * fractions, digits, kind=kind, unit="%")
 
 
 def significant_digits(interval: IntervalEstimate) -> int:

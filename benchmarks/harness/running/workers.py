@@ -1,8 +1,6 @@
 """Worker side of the runner: start of a worker process, and the runs of a batch.
 
-A worker process never outlives its driver. On Linux the kernel ends it when the pipe to its parent
-closes, so that compiled code that holds the interpreter's lock cannot prevent it; elsewhere a
-thread waits for the parent's end.
+A worker process never outlives its driver (see `end_with_parent`).
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ import faulthandler
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -28,6 +25,7 @@ from dynamaze.benchmarks.harness.running.one_thread import one_thread
 from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.benchmarks.harness.store.database import RunRecord, encode_table
 from dynamaze.common.compiling import compilation
+from dynamaze.common.parent_process import end_with_parent
 
 Trial = Callable[..., Table]
 """One run: called with the configuration, a setting's arguments and the number of the run."""
@@ -96,9 +94,7 @@ def start_worker(notices: Connection | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        _end_with(parent)
+    end_with_parent()
 
 
 _until_the_end = ExitStack()
@@ -108,24 +104,6 @@ _until_the_end = ExitStack()
 def _send_notice(notices: Connection) -> None:
     with suppress(OSError):  # the driver has ended
         notices.send_bytes(b"compiling")
-
-
-def _end_with(parent: Any) -> None:
-    """End this process when its parent has ended."""
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, name="end with parent", daemon=True).start()
-    if sys.platform == "linux":
-        import fcntl
-
-        # The parent holds the writing end of this pipe, and writes nothing more to it. When it
-        # closes the kernel sends SIGIO, whose default action is to end the process.
-        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
-        flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
-        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
 
 
 def _record(

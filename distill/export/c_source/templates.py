@@ -215,6 +215,79 @@ VALUE_ITERATION = """\
     }}
 """
 
+VALUE_WAVE = """\
+{declare}    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),
+           MAPS = {outputs} }};
+    static const int ahead[MAPS] = {{ -WIDE, 1, WIDE, -1 }};
+    float walls[ALL], goals[ALL], value[ALL], rewards[ALL][MAPS];
+    int queue[ALL], later[ALL], head = 0, count = 0, num_later = 0, agent = -1;
+    unsigned char waiting[ALL] = {{0}}; /* 1 in the queue, 2 in later */
+    for (int at = 0; at < ALL; at++) {{
+        walls[at] = 1.0f;
+        goals[at] = 0.0f;
+        value[at] = INFINITY; /* of the border: it stays as it is */
+    }}
+    for (int row = 0; row < ROWS; row++)
+        for (int col = 0; col < COLS; col++) {{
+            const int at = (row + 1) * WIDE + col + 1, from = row * COLS + col;
+            walls[at] = (float)observation[from];
+            goals[at] = (float)observation[2 * ROWS * COLS + from];
+            value[at] = -INFINITY;
+            if (agent < 0 && (float)observation[ROWS * COLS + from] > 0.5f) agent = at;
+        }}
+    if (agent < 0) return -1;
+    for (int row = 1; row <= ROWS; row++)
+        for (int at = row * WIDE + 1; at <= row * WIDE + COLS; at++) {{
+{rewards}        }}
+    for (int goal = WIDE + 1; goal < WIDE * (ROWS + 1); goal++)
+        for (int m = 0; goals[goal] > 0.0f && m < MAPS; m++) {{
+            /* Where entering a goal and coming back gains, the value is the largest. */
+            const int at = goal - ahead[m], back = (m + 2) % MAPS;
+            if (value[at] < {top} && rewards[at][m] + rewards[goal][back] > 0.0f) {{
+                value[at] = {top};
+                waiting[at] = 1;
+                queue[count++] = at;
+            }}
+        }}
+    for (int at = 0; count == 0 && at < ALL; at++)
+        value[at] = 0.0f; /* no goal can be entered and left */
+    while (count > 0) {{
+        const int at = queue[head];
+        head = head + 1 < ALL ? head + 1 : 0;
+        count--;
+        waiting[at] &= 2;
+        for (int m = 0; m < MAPS; m++) {{
+            const int before = at - ahead[m]; /* from where the move leads here */
+            if (value[before] >= {top}) continue;
+            const float reward = rewards[before][m], sum = reward + value[at];
+            const float now = sum < {top} ? sum : {top};
+            if (now <= value[before]) continue;
+            value[before] = now;
+            if (reward > {crossing}) {{
+                if (waiting[before] & 1) continue;
+                waiting[before] |= 1;
+                queue[head + count < ALL ? head + count : head + count - ALL] = before;
+                count++;
+            }} else if (waiting[before] == 0) {{
+                waiting[before] = 2;
+                later[num_later++] = before;
+            }}
+        }}
+        if (count > 0) continue;
+        /* Moves into or out of walls have waited until no other changes a value. */
+        for (head = 0; count < num_later; count++) {{
+            queue[count] = later[count];
+            waiting[later[count]] = 1;
+        }}
+        num_later = 0;
+    }}
+    for (int m = 0; m < MAPS; m++) {{
+        const float there = value[agent + ahead[m]];
+        {into}[m] = {sharpness} * (rewards[agent][m] + (there < INFINITY ? there : value[agent]));
+    }}
+"""
+"""As `VALUE_ITERATION`, for a network that `spreads_from_goals`: `spread_values`, in C."""
+
 TANH = """\
 /* tanh to within 4e-7, as a rational function, which can be vectorised. */
 static inline float NAME_tanh(float x) {{
@@ -333,6 +406,26 @@ def bounds_table(name: str, numbers: npt.NDArray[Any]) -> str:
         for each in numbers
     )
     return f"    static const float {name}[NAME_DIMENSIONS] = {{ {', '.join(texts)} }};"
+
+
+def reward_sum(bias: Any, weights: npt.NDArray[Any]) -> str:
+    """Return the reward of a move, without the weights that are 0.
+
+    Args:
+        bias: of the move.
+        weights: (2, 9) of the walls and goals in a 3x3.
+    """
+    text = literal(bias)
+    for k, pair in enumerate(weights.T):
+        there = ("- WIDE ", "", "+ WIDE ")[k // 3] + ("- 1", "", "+ 1")[k % 3]
+        products = (
+            f"{literal(weight)} * {plane}[{f'at {there}'.strip()}]"
+            for plane, weight in zip(("walls", "goals"), pair, strict=True)
+            if weight
+        )
+        if text_of_cell := " + ".join(products):
+            text += f"\n                + ({text_of_cell})"
+    return text
 
 
 def tanh_function() -> str:

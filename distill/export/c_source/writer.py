@@ -14,11 +14,11 @@ from dynamaze.common.atomic_files import write_atomically
 from ...core.distributions import Bounds
 from ...core.gaussian_actions import LOG_STD
 from ...core.map_state import known_grid
-from ...core.observations import MAX_BRIGHTNESS
+from ...core.observations import KERNEL, MAX_BRIGHTNESS
 from ..common import operations as ops
 from ..common.students import describe_kind, operations_of
 from . import map_templates, templates
-from .templates import bounds_table, literal, table, tanh_function
+from .templates import bounds_table, literal, reward_sum, table, tanh_function
 
 
 def export_c(
@@ -241,16 +241,23 @@ class _Source:
 
     def _value_iteration(self, network: ops.ValueIteration, number: int) -> None:
         _, rows, cols = self.observation.shape
-        self._add_tables(network.arrays())
-        self._step(
-            templates.VALUE_ITERATION,
+        about = {
             **self._output(number),
-            rows=rows,
-            cols=cols,
-            iterations=network.iterations_for(rows, cols),
-            top=literal(network.top),
-            sharpness=literal(network.sharpness),
-        )
+            "rows": rows,
+            "cols": cols,
+            "top": literal(network.top),
+            "sharpness": literal(network.sharpness),
+        }
+        if network.crossing is None:
+            self._add_tables(network.arrays())
+            iterations = network.iterations_for(rows, cols)
+            self._step(templates.VALUE_ITERATION, **about, iterations=iterations)
+            return
+        pairs = zip(network.bias, network.reward.reshape(-1, 2, KERNEL), strict=True)
+        sums = (reward_sum(*pair) for pair in pairs)
+        lines = (f"            rewards[at][{m}] = {each};\n" for m, each in enumerate(sums))
+        crossing = literal(network.crossing)
+        self._step(templates.VALUE_WAVE, **about, rewards="".join(lines), crossing=crossing)
 
     def _map_value_iteration(self, network: ops.MapValueIteration, number: int) -> None:
         rows, cols = known_grid(network.grid)

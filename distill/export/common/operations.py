@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -29,6 +30,7 @@ from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
 from ...core.map_state import OBSERVATION, Grid, known_grid, state_width
+from ...core.maze_maps import ActionMaps, costs_of
 from ...core.observations import KERNEL, PLANES, iterations_for
 from ...students.tree import LEAF, DecisionTree
 
@@ -170,6 +172,18 @@ class ValueIteration(First):
     def iterations_for(self, rows: int, cols: int) -> int:
         """Return the number of iterations for a maze of this size."""
         return self.iterations or iterations_for(rows, cols)
+
+    @cached_property
+    def crossing(self) -> float | None:
+        """Reward between that of a step and that of a step into or out of a wall.
+
+        None unless `MoveCosts.spreads_from_goals`: then a wave from the goals gives the values to
+        which iterations converge. A fixed number of iterations is not replaced.
+        """
+        costs = costs_of(ActionMaps(self.reward, self.moves, self.bias))
+        if self.iterations is not None or costs is None or not costs.spreads_from_goals:
+            return None
+        return -float(costs.step.max() + max(costs.entering.min(), costs.leaving.min()) / 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
+from ...core.maze_maps import action_maps, row_softmax
 from ...core.observations import COLOURS, KERNEL, MAZE_ACTIONS
 from ...files.weights import Arrays
 from ...students.shapes import names_of_fitting, shapes_of
@@ -149,17 +150,9 @@ def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
 
 def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
     scale, sharpness, move, reward, bias, top, *readout = arrays = _fitting(config, weights)
-    maps = len(move)
-    reward, moves = reward.reshape(maps, 2 * KERNEL), _softmax(scale * move)
-    if readout:
-        # The map from values to the actions' maps is linear, so both convolutions become one.
-        read = _softmax(scale * readout[0])
-        reward, moves, bias = read @ reward, read @ moves, read @ bias + readout[1]
     return (
         ops.ValueIteration(
-            reward,
-            moves,
-            bias,
+            *action_maps(scale, move, reward, bias, *readout),
             float(top[0]),
             float(sharpness),
             config.get("iterations"),
@@ -172,7 +165,7 @@ def _map_value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Oper
     scale, sharpness, reading, *kernels = arrays = _fitting(config, weights)
     if kernels:
         move, cost, (bias,) = kernels
-        moves, costs = _turned(_softmax(scale * move[None])[0]), _turned(cost)
+        moves, costs = _turned(row_softmax(scale * move[None])[0]), _turned(cost)
     else:
         up = np.zeros(KERNEL, dtype=np.float32)
         up[1] = 1
@@ -194,12 +187,6 @@ def _turned(kernel: Float32Array) -> Float32Array:
     """Return (4, 9): a kernel of the action up, turned to each action."""
     turns = [np.rot90(kernel.reshape(3, 3), -turn).ravel() for turn in range(MAZE_ACTIONS)]
     return np.stack(turns)
-
-
-def _softmax(rows: Float32Array) -> Float32Array:
-    """Return the softmax of each row, as torch computes it in float32."""
-    unnormalised = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def _fitting(config: Mapping[str, Any], weights: Arrays) -> list[Float32Array]:

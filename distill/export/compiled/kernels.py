@@ -17,7 +17,15 @@ import numpy as np
 from dynamaze.common.compiled import compiled, compiled_sums
 
 from ..common.operations import ABOVE, BELOW, FARTHEST
-from .value_iteration import buffers_at, iterate_values, load_maze, logits_at, weights_at
+from .value_iteration import (
+    buffers_at,
+    fill_rewards,
+    iterate_values,
+    load_maze,
+    logits_at,
+    spread_values,
+    weights_at,
+)
 
 ONE = np.float32(1)
 
@@ -35,7 +43,7 @@ RUNS, RUN, WIDE = 8, 9, 10  # its input, if that is a vector: runs of numbers, W
 VECTOR = 0
 IMAGE = 1  # OPTION: the number of convolutions that follow
 PLANES = 2  # OPTION: as of an image
-VALUE_ITERATION = 3  # OPTION: the number of iterations
+VALUE_ITERATION = 3  # OPTION: the number of iterations, 0 where values spread from the goals
 CONVOLUTION = 4  # OPTION: the stride, negative without tanh
 LINEAR = 5  # OPTION: 1 with tanh
 GRU = 6
@@ -360,7 +368,11 @@ def append_maze(flat, plan, weights, units, rows, count):
     work = buffers_at(units, first[SCRATCH], actions, height, width)
     logits = units[first[INTO] : first[INTO] + actions]
     load_maze(flat, height, width, work)
-    iterate_values(height, width, first[OPTION], given, work)
+    fill_rewards(height, width, given, work)
+    if first[OPTION]:
+        iterate_values(height, width, first[OPTION], given, work)
+    else:
+        spread_values(height, width, given, work)
     for at in range(height * width):
         if flat[height * width + at] > 0.5 and count < len(rows):
             cell = (at // width + 1) * (width + 2) + at % width + 1

@@ -31,10 +31,11 @@ from .value_iteration import new_buffers
 class CompiledPolicy(ExportedPolicy):
     """Policy that runs the operations of a student without torch.
 
-    It stops value iteration as soon as an iteration changes nothing, and computes convolutions of
-    planes only in the receptive field of the marked cells. It has work arrays of its own: not for
-    two threads at once. With continuous actions it has `action_gaussian(observations)` and
-    `bounds`, as `GaussianStudent`, instead of logits. With a `GRU` it has a recurrent state.
+    It stops value iteration as soon as an iteration changes nothing, or follows the wave from the
+    goals (`ValueIteration.crossing`), and computes convolutions of planes only in the receptive
+    field of the marked cells. It has work arrays of its own: not for two threads at once. With
+    continuous actions it has `action_gaussian(observations)` and `bounds`, as `GaussianStudent`,
+    instead of logits. With a `GRU` it has a recurrent state.
 
     Args:
         operations: of the student; all kinds but trees.
@@ -215,12 +216,12 @@ class _Layout:
                 self._row(kind, after, [_bordered(after)])
             case ops.ValueIteration():
                 o, (_, rows, cols) = operation, before
-                limits = np.array([o.top, o.sharpness], dtype=np.float32)
+                limits = np.array([o.top, o.sharpness, o.crossing or 0.0], dtype=np.float32)
                 self._row(
                     kernels.VALUE_ITERATION,
                     (rows, cols, *after),
                     [_zeros(after[0]), new_buffers(after[0], rows, cols)],
-                    option=o.iterations_for(rows, cols),
+                    option=o.iterations_for(rows, cols) if o.crossing is None else 0,
                     weights=[o.reward, o.moves, o.bias, limits],
                 )
                 self._read(1, after[0])

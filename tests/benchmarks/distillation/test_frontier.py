@@ -38,8 +38,12 @@ def test_run_covers_students_and_baselines(tmp_path):
     assert len(pruned["run"]) == 2 * 3  # runs and kinds of mazes
     fraction = pruned["weights"] / by_name["convolutional, 8 x 8"]
     assert ((fraction > 0.5) & (fraction < 0.6)).all()  # biases are kept
+    ranges = tables["frontier_distances"]
+    exact = rows_where(ranges, student=frontier.EXACT_PLANNER, mazes="perfect 31x31")
+    assert set(exact["nearest"].tolist()) >= {1, 11, 31, 61}
+    assert (exact["success"] == 1.0).all()
     sections = frontier.summary(tables, config)
-    assert len(sections) == 3
+    assert len(sections) == 3 + 5  # success rates by distance in each kind of mazes
     exact_line = next(
         line
         for line in sections["Normalised return on held-out levels"]
@@ -47,7 +51,7 @@ def test_run_covers_students_and_baselines(tmp_path):
     )
     assert exact_line[1:3] == ("2", "100.00% (all equal)")
     without = {name: table for name, table in tables.items() if name != "frontier_pruned"}
-    assert len(frontier.summary(without, config)) == 2
+    assert len(frontier.summary(without, config)) == 2 + 5
     assert frontier.plot(without, config).axes
     again = frontier.run(config)["frontier"]
     np.testing.assert_array_equal(again["normalised_return"], rows["normalised_return"])

@@ -43,6 +43,23 @@ def played_out(maze: Any, actions: dict[tuple[int, int], int], slip: float) -> d
     return values
 
 
+def test_success_is_that_of_steps_without_slips() -> None:
+    slippery, dry = (
+        LabelledStates(map(GENERATOR.make, range(3)), "planes", slip) for slip in (0.2, 0.0)
+    )
+    logits = np.random.default_rng(5).normal(size=(len(dry.values), 4))
+    assert slippery.success(logits) == dry.success(logits)
+    assert dry.success(dry.values).rate == 1.0
+    assert {each.success for each in dry.success(dry.values).by_distance} == {1.0}
+    up = np.tile([1.0, 0.0, 0.0, 0.0], (len(dry.values), 1))
+    # Upwards the goal is reached from the free cells below it, without a wall between.
+    rates = []
+    for maze in map(GENERATOR.make, range(3)):
+        below = ~maze.walls[maze.goal[0] + 1 :, maze.goal[1]]
+        rates.append(below.cumprod().sum() / ((~maze.walls).sum() - 1))
+    assert dry.success(up).rate == pytest.approx(np.mean(rates))
+
+
 @pytest.mark.parametrize("slip", [0.0, 0.2])
 def test_return_matches_value_iteration(slip: float) -> None:
     states = LabelledStates(map(GENERATOR.make, range(3)), "planes", slip)

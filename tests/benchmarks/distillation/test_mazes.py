@@ -33,6 +33,7 @@ def test_evaluation_of_known_policies():
     held = HeldOut.generate(MazeGenerator(5, "empty"), 3)
     best = evaluate_policy(ShortestPathPolicy(), held, chunk=2)
     assert (best.success, best.normalised_return, best.agreement) == (1.0, 1.0, 1.0)
+    assert [(each.name, each.cells, each.success) for each in best.by_distance] == [("1-10", 1, 1)]
     up = evaluate_policy(Constant(), held)
     fractions = []
     for planes in held.planes:

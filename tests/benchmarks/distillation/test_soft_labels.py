@@ -114,7 +114,9 @@ def test_run_module_writes_files_and_rejects_values(tmp_path: Any) -> None:
     found = {path.name for path in (tmp_path / "results").iterdir()}
     assert found == {
         "soft_labels.csv",
+        "soft_labels_distances.csv",
         "soft_labels_weights.csv",
+        "soft_labels_weights_distances.csv",
         "soft_labels.png",
         "soft_labels.html",
         "runs.sqlite",

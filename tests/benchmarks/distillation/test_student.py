@@ -4,12 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dynamaze.benchmarks.distillation import (
     student,
     teacher,
 )
+from dynamaze.distill.export.c_source.policy import find_compiler
 from dynamaze.distill.files.students import load_card, load_student
+from dynamaze.distill.students.hardened import hardened
+
+from ...distill.exact_value_iteration import trained_value_iteration
 
 
 def test_student_from_teacher_file(tmp_path, capsys):
@@ -25,11 +30,40 @@ def test_student_from_teacher_file(tmp_path, capsys):
     card = load_card(config.output)
     assert card.size.parameters == 113
     assert card.size.multiply_adds > 100_000
+    if find_compiler() is not None:
+        assert card.size.object_code.bytes > card.size.bytes
     output = capsys.readouterr().out
     assert "31x31" in output
-    assert "rounded (8, 121 bytes)" in output
-    assert "rounded (ternary, 33 bytes)" in output
+    assert "rounded (8, 121 bytes of weights)" in output
+    assert "rounded (ternary, 33 bytes of weights)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
+    # Ten steps are too few to learn to plan.
+    assert "not hardened: an action that does not move to its own side" in output
+    assert "Hardened" not in card.made
+    assert "101x101" not in output
+
+
+@pytest.mark.parametrize("unhardened", [False, True])
+def test_student_is_hardened(
+    unhardened: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained = trained_value_iteration()
+    monkeypatch.setattr(student, "train", lambda *_: trained)
+    monkeypatch.setattr(student, "SIZES", (5,))
+    monkeypatch.setattr(student, "LARGE_MAZES", {41: 1_000})
+    path = tmp_path / "s.safetensors"
+    student.main(student.StudentConfig(path, mazes=2, unhardened=unhardened))
+    output, made = capsys.readouterr().out, load_card(path).made
+    expected = trained if unhardened else hardened(trained)
+    for name, weight in load_student(path).state_dict().items():
+        assert torch.equal(weight, expected.state_dict()[name])
+    assert ("hardened for shortest paths of up to 1,048,576 steps" in output) is not unhardened
+    assert ("perfect 41x41: success rate 100.00%" in output) is not unhardened
+    assert ("Hardened after training, for shortest paths of up" in made) is not unhardened
+    assert ("--unhardened" in made) is unhardened
 
 
 def test_read_teacher_of_own_file(tmp_path):
@@ -62,6 +96,28 @@ def test_student_of_other_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert made.config == {**made.config, "kind": "transformer", "layers": 1, "width": 8}
     assert card.size.parameters == made.num_parameters
     assert 'student --student "transformer(layers=1, width=8, heads=2)" --maps 4' in card.made
+
+
+def test_curriculum_of_teacher_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student, "SIZES", (5,))
+    weights = {}
+    for name in ("exact", "teacher", "none"):
+        config = student.StudentConfig(
+            tmp_path / f"{name}.safetensors", steps=8, restarts=2, mazes=2, curriculum=name
+        )
+        student.main(config)
+        card = load_card(config.output)
+        assert ("breadth-first search" in card.privileged) == (name == "exact")
+        assert (f"--curriculum {name}" in card.made) == (name != "exact")
+        weights[name] = load_student(config.output).state_dict()
+    assert "Privileged information: training used exact" in (tmp_path / "exact.md").read_text()
+    # The exact policy's own paths are shortest ones.
+    assert all(
+        torch.equal(weights["exact"][key], weights["teacher"][key]) for key in weights["exact"]
+    )
+    assert not torch.equal(weights["exact"]["move"], weights["none"]["move"])
+    with pytest.raises(ValueError, match="curriculum='none' of student='residual'; expected"):
+        student.main(student.StudentConfig(student="residual", curriculum="none"))
 
 
 @pytest.mark.parametrize(

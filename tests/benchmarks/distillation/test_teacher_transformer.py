@@ -45,7 +45,10 @@ def test_teacher_transformer_is_stored(tmp_path: Path, capsys: pytest.CaptureFix
     assert network.act(planes) == read_teacher(config.output).action_logits(planes[None]).argmax()
     lines = capsys.readouterr().out.splitlines()
     for side in (5, 7, 9, 11, 15):
-        assert sum(f" mazes, {side}x{side}: success rate" in line for line in lines) == 3
+        assert sum(f" {side}x{side}: success rate" in line for line in lines) == 3
+        assert sum(f"to the goal, perfect {side}x{side}" in line for line in lines) == 1
+    assert list(card.by_distance) == [f"obstacles {side}x{side}" for side in (5, 7, 9, 11, 15)]
+    assert card.by_distance["obstacles 5x5"][0].nearest == 1
     # A stored network is one of the same settings.
     stored = stored_transformer(config)
     assert all(map(torch.equal, stored.parameters(), network.parameters()))

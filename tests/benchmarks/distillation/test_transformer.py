@@ -46,6 +46,7 @@ def test_study_rows_are_evaluations(tmp_path: Path, capsys: pytest.CaptureFixtur
     run_module(transformer, replace(TOY, output=tmp_path))
     assert {path.name for path in (tmp_path / "results").iterdir()} == {
         "transformer.csv",
+        "transformer_distances.csv",
         "transformer.html",
         "transformer.png",
         "runs.sqlite",
@@ -62,7 +63,13 @@ def test_study_summary_of_made_table() -> None:
         for side in (7, 15)
     ]
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    sections = transformer.summary({"transformer": table}, TOY)
+    near = {"nearest": 1, "furthest": 10, "cells": 1.0, "weight": 1.0}
+    ranges = {name: np.array([(row | near)[name] for row in rows]) for name in rows[0] | near}
+    tables = {"transformer": table, "transformer_distances": ranges}
+    sections = transformer.summary(tables, TOY)
+    by_distance = sections["Success rate by distance to the goal, loops 15x15"]
+    assert by_distance[0] == ("steps to the goal", "1-10")
+    assert all(cell.startswith("55.0% [") for _, cell in by_distance[3:])
     lines = sections["Held-out mazes: success rate"]
     assert lines[0] == ("trained on", "mazes", "n", "7x7", "15x15")
     assert [line[:3] for line in lines[1:]] == [(name, "loops", "2") for name in TRAINING_SIZES]

@@ -25,7 +25,9 @@ def test_rows_state_parameters():
     pytest.importorskip("stable_baselines3")
     rows = mlp(1)
     assert "1,247 parameters, compiled" in rows[0].measurement
-    assert len(value_iteration_network(1)) == len(joint_training(1)) == 1
+    waves = value_iteration_network(1)
+    assert {row.measurement.split(", ")[1] for row in waves} == {"11x11", "21x21", "31x31"}
+    assert len(joint_training(1)) == 1
     assert "11x11, compiled" in convolution(1)[0].measurement
     assert all(float(row.speed.split()[0]) > 0 for row in rows)
     assert np.isfinite(float(rows[0].ratio[:-1]))

@@ -15,7 +15,11 @@ from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
 
 pytest.importorskip("torch")
 
-FOLDERS = ("dynamaze.benchmarks.studies", "dynamaze.benchmarks.distillation")
+FOLDERS = (
+    "dynamaze.benchmarks.adaptation",
+    "dynamaze.benchmarks.studies",
+    "dynamaze.benchmarks.distillation",
+)
 EXPERIMENTS = {
     name: command
     for name, command in BENCHMARK_COMMANDS.items()

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.distances import DistanceRange
 from dynamaze.distill.core.levels import LevelRange, check_disjoint
-from dynamaze.distill.core.size import Size
+from dynamaze.distill.core.size import ObjectCode, Size
 from dynamaze.distill.data.playing import output_fn
 from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.card import Card, ReturnEstimate
-from dynamaze.distill.files.students import load_card, load_student, save_student
+from dynamaze.distill.files.students import file_bytes, load_card, load_student, save_student
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
 from dynamaze.distill.students.base import as_student
+from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import STUDENTS, make_student
 from dynamaze.distill.students.shapes import SHAPES
 
@@ -41,11 +43,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 CARD = Card(
     made="By hand.",
+    privileged="training used a map",
     environment={"id": "DynaMazeGenerated-v0", "size": 11, "observation": "planes"},
     training=(LevelRange(0, 1000),),
     held_out=(LevelRange(5000, 500), LevelRange(9000, 1)),
     normalised_return=ReturnEstimate(0.9987, 0.997, 1.0, 500),
-    size=Size(113, 452, 317_988),
+    by_distance={"perfect 31x31": (DistanceRange(61, 100, 0.2, 0.04, 0.9975, 0.97, 1.0, 99),)},
+    size=Size(113, 452, 317_988, object_code=ObjectCode(1600, "gcc 12 -Os, x86_64")),
 )
 
 
@@ -115,20 +119,35 @@ def test_card_round_trip_and_page(tmp_path: Path) -> None:
     save_student(tmp_path / "s.safetensors", student("value iteration"), card=CARD)
     assert load_card(tmp_path / "s.safetensors") == CARD
     page = (tmp_path / "s.md").read_text()
+    stored = (tmp_path / "s.safetensors").stat().st_size
     for part in (
         "# s\n",
         "`value_iteration` (maps 4, iterations None)",
         "By hand.",
+        "Privileged information: training used a map.",
         "gymnasium.make(\"DynaMazeGenerated-v0\", size=11, observation='planes')",
         "| parameters | 113 |",
         "| bytes of weights | 452 |",
+        f"| bytes of the file | {stored:,} |",
+        "| bytes of object code (gcc 12 -Os, x86_64) | 1,600 |",
         "| multiply-adds per decision | 317,988 |",
         "99.87% (95% interval 99.70% to 100.00%, 500 mazes)",
+        "Success rate by distance to the goal (perfect 31x31, held out):",
+        "| steps to the goal | 61-100 |\n| --- | --- |\n| share of cells | 20.0% |",
+        "| success rate | 99.75% [97.00, 100.00] |",
         "Trained on: levels 0 to 999.",
         "Held out: levels 5000 to 5499, levels 9000 to 9000.",
         'load_policy("s.safetensors").act(observation)',
     ):
         assert part in page, part
+
+
+@pytest.mark.parametrize("bits", [None, "ternary"])
+def test_file_bytes_are_those_of_the_file(bits: Any, tmp_path: Path) -> None:
+    made = make_student("value_iteration")
+    made = made if bits is None else quantised(made, bits, "tensor")
+    save_student(tmp_path / "s.safetensors", made)
+    assert file_bytes(made) == (tmp_path / "s.safetensors").stat().st_size
 
 
 def test_page_omits_unknown_entries(tmp_path: Path) -> None:
@@ -327,14 +346,22 @@ def test_weights_must_be_finite(file: Path, number: float, monkeypatch: pytest.M
         {"size": [1]},
         {"size": [1, 2, -3]},
         {"size": [1, 2, float("nan")]},
+        {"size": [1, 2, 3, None, [1]]},
+        {"size": [1, 2, 3, None, [-1, "gcc"]]},
+        {"size": [1, 2, 3, None, [1, 5]]},
         {"size": "abc"},
         {"normalised_return": [1]},
         {"normalised_return": [float("nan"), 0, 1, 5]},
+        {"by_distance": [1]},
+        {"by_distance": {"a": [[1, 10, 0.5]]}},
+        {"by_distance": {"a": [[1, 10, 0.5, 0.5, 1.5, 0, 1, 9]]}},
+        {"by_distance": {"a": [[1, 10, 0.5, 0.5, 1, 0, 1, 0.5]]}},
         {"training": [[0]]},
         {"training": 5},
         {"held_out": [["a", 1]]},
         {"training": [[0, 10]], "held_out": [[9, 1]]},
         {"made": 5},
+        {"privileged": 5},
         {"environment": [1]},
         {"unknown": 1},
     ],

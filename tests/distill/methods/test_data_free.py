@@ -42,13 +42,25 @@ def test_coin_mazes_are_mazes_with_goal():
 
 
 def test_generator_makes_mazes_with_gradient():
-    generator, rng = PlanesGenerator(8, 5, 4), np.random.default_rng(0)
+    generator, rng = PlanesGenerator(8, 5, 4, 0.6), np.random.default_rng(0)
     shapes = (7, 8), (7, 5, 4), (7, 5, 4)
     noise = [torch.from_numpy(rng.normal(size=shape).astype("f4")) for shape in shapes]
     planes = generator(*noise)
     _check_mazes(planes.detach().numpy())
     (planes[:, 0].sum() + planes[:, 2, 0].sum()).backward()
     assert all(weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+def test_generator_cannot_make_walls_alone():
+    generator = PlanesGenerator(8, 20, 20, 0.6)
+    with torch.no_grad():
+        generator.body[-1].bias[0] = 100.0  # as if it had learned to make walls
+        rng = np.random.default_rng(0)
+        latent = torch.from_numpy(rng.normal(size=(10, 8)).astype("f4"))
+        logistic = torch.from_numpy(rng.logistic(size=(10, 20, 20)).astype("f4"))
+        planes = generator(latent, logistic, torch.zeros(10, 20, 20))
+    # 5 standard errors of 4,000 coins, and the goals: a false alarm in 10^6 seeds.
+    assert abs(float(planes[:, 0].mean()) - 0.6) < 5 * (0.24 / 4000) ** 0.5 + 1 / 400
 
 
 @pytest.mark.parametrize("states", ["coins", "pixels", "generator"])
@@ -94,6 +106,7 @@ def test_value_iteration_needs_a_goal_only_in_its_curriculum():
         ("coin", {}, None, None, ValueError, "coins"),
         ("coins", {"density": 2}, None, None, ValueError, "density"),
         ("coins", {"latent": 0}, None, None, ValueError, "latent"),
+        ("generator", {"density": 1}, None, None, ValueError, "density"),
         ("generator", {"balance": -1}, None, None, ValueError, "balance"),
         ("coins", {}, MLP((3, 5, 4), 4), None, TypeError, "for each cell"),
         ("generator", {}, None, ShortestPathPolicy(), TypeError, "no network"),

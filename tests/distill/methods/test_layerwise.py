@@ -62,7 +62,7 @@ def test_two_stages():
 def test_attention_of_other_numbers_of_heads_is_averaged():
     teacher, student = Transformer(1, 16, 4, seed=1), Transformer(1, 16, 2, seed=2)
     steps = []
-    loop(student, teacher).distil(1, steps.append)
+    loop(student, teacher, Layerwise(weight=1.0)).distil(1, steps.append)
     seen = torch.from_numpy(planes(np.random.default_rng(np.random.SeedSequence(0).spawn(1)[0])))
     scores = []
     for network in (teacher, Transformer(1, 16, 2, seed=2)):

@@ -277,7 +277,7 @@ def test_rewards_of_distral_are_near_the_centroid() -> None:
     centroid = torch.log_softmax(loop.students["s0"](second.observations), dim=1)
     own = torch.log_softmax(loop.students["s1"](second.observations), dim=1)
     ratio = (own - centroid).gather(1, second.extra["action"][:, None])[:, 0]
-    expected = second.extra["reward"] - 0.05 * ratio
+    expected = second.extra["reward"] - method.weight * ratio
     torch.testing.assert_close(method.rewards(loop, "s1", second), expected.detach())
 
 
@@ -322,7 +322,7 @@ def clock_loop(method: Method, setting: MethodSetting) -> Distiller:
     if setting.kind != "clock":
         return make_loop(method, setting)
     sources: Any = {
-        name: OnPolicy(clocks(AutoresetMode.NEXT_STEP), each, teacher=setting.teacher, steps=12)
+        name: OnPolicy(clocks(AutoresetMode.NEXT_STEP), each, teacher=setting.teacher, steps=4)
         for name, each in setting.students.items()
     }
     return Distiller(setting.students, sources, method, total_steps=STEPS, device="cpu")

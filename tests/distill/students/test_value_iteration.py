@@ -108,3 +108,11 @@ def test_multiply_adds_match_count():
 def test_refuses_other_observations():
     with pytest.raises(ValueError, match=r"observations of shape \(2, 5, 5\); expected"):
         ValueIterationNetwork()(torch.zeros(2, 5, 5))
+
+
+def test_curriculum_says_what_is_privileged() -> None:
+    assert "breadth-first search" in ValueIterationNetwork().privileged
+    for curriculum in (False, lambda observations: observations[:, 2]):
+        assert ValueIterationNetwork(curriculum=curriculum).privileged == ""
+    with pytest.raises(TypeError, match="curriculum=3; expected True, False or a function"):
+        ValueIterationNetwork(curriculum=3)

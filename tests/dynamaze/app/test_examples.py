@@ -45,12 +45,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files that the examples name."""
     pytest.importorskip("stable_baselines3", reason="some commands need it")
     from dynamaze.distill.files.students import save_student
+    from dynamaze.distill.students.map_value_iteration import MapValueIteration
 
     from ...distill.exact_value_iteration import exact_value_iteration
 
     place = tmp_path_factory.mktemp("examples")
     for name in ("teacher", "student"):
         save_student(place / f"{name}.safetensors", exact_value_iteration())
+    save_student(place / "learner.safetensors", MapValueIteration())
     (place / "my_file.py").write_text(MY_AGENT)
     options = ["--runs", "2", "--workers", "1", "--output", str(place)]
     assert cli.main(["bench", "run", "figure-8-2", *options, "--episodes", "1"]) == 0

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+import torch
 
 from dynamaze.benchmarks.distillation.methods.compare import (
     COHORT,
     ENSEMBLE,
+    ENVS,
     EVERYTHING,
     KINDS,
     MULTIPLE,
+    ROLLOUT,
+    STATIC,
     CompareConfig,
     Ensemble,
     make_training,
@@ -36,7 +40,10 @@ def test_table_has_every_arm_that_fits_and_reasons_for_the_others():
         np.testing.assert_array_equal(own["teacher_calls"], own["steps"])
         assert (own["labels"] > own["steps"]).all()
         assert (own["steps"] % MULTIPLE == 0).all()
+    ranges = tables["compare_distances"]
+    assert set(ranges["mazes"].tolist()) == set(STATIC)  # changing mazes have no fixed distances
     sections = summary(tables, config)
+    assert "Success rate by distance to the goal, perfect" in sections
     assert sections["Methods that do not fit"][1][0] == "layerwise"
     assert len(plot(tables, config).axes) == len(KINDS)
 
@@ -56,6 +63,24 @@ def test_cohorts_and_ensembles_share_the_steps():
         assert training.counts()["steps"] == batches
         sources = {id(s): s for loop in training.loops for s in loop.sources.values()}.values()
         assert training.counts()["labels"] == sum(source.labels for source in sources)
+
+
+@pytest.mark.parametrize("arm", ["distral", "kickstarting"])
+def test_methods_of_rewards_play_in_environments_of_their_own(arm):
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    training = make_training(arm, teacher, seed=0, steps=MULTIPLE)
+    training.loops[0].distil(1)
+    counts = training.counts()
+    most = len(training.loops[0].students) * ENVS * ROLLOUT
+    assert most - ENVS <= counts["env_steps"] <= most  # without steps that only reset
+    assert counts["labels"] == (counts["env_steps"] if arm == "kickstarting" else 0)
+
+
+def test_joint_training_leaves_the_teacher_of_the_other_arms():
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    before = [weight.clone() for weight in teacher.parameters()]
+    make_training("joint", teacher, seed=0, steps=MULTIPLE).loops[0].distil(2)
+    assert all(map(torch.equal, before, teacher.parameters()))
 
 
 def test_ensemble_averages_probabilities():

@@ -13,7 +13,11 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.analysis import statistics
-from dynamaze.benchmarks.harness.analysis.intervals import mean_interval, proportion_interval
+from dynamaze.benchmarks.harness.analysis.intervals import (
+    mean_interval,
+    proportion_interval,
+    student_t_quantile,
+)
 from dynamaze.benchmarks.harness.analysis.statistics import (
     censored_at,
     fraction_recovered,
@@ -21,7 +25,6 @@ from dynamaze.benchmarks.harness.analysis.statistics import (
     kaplan_meier,
     log_rank,
     match_pairs,
-    mean_ratio_interval,
     mean_score,
     median_score,
     optimality_gap,
@@ -29,6 +32,7 @@ from dynamaze.benchmarks.harness.analysis.statistics import (
     performance_profile,
     performance_profile_interval,
     probability_of_improvement,
+    ratio_of_means,
     restricted_mean,
     stratified_bootstrap,
 )
@@ -157,19 +161,38 @@ def test_bootstrap_rejects_bad_shapes(shape: tuple[int, ...]) -> None:
 # -- paired differences ------------------------------------------------------------------------
 
 
-def test_mean_ratio_interval_covers() -> None:
+def test_ratio_of_means_is_paired() -> None:
+    """Equal ratios have no spread; the interval is that of the residuals, over the mean."""
+    difficulty = np.array([1.0, 5.0, 20.0, 3.0])
+    assert ratio_of_means(0.5 * difficulty, difficulty) == (0.5, 0.5, 0.5)
+    first = 0.5 * difficulty + np.array([1.0, -1.0, 1.0, -1.0])
+    found = ratio_of_means(first, difficulty)
+    ratio = first.sum() / difficulty.sum()
+    residuals = first - ratio * difficulty
+    half = student_t_quantile(0.975, 3) * residuals.std(ddof=1) / 2 / difficulty.mean()
+    assert found == pytest.approx((ratio, ratio - half, ratio + half))
+
+
+def test_ratio_of_means_covers() -> None:
+    """95% of the intervals; of 2000, fewer than 92.5% do with a probability below 1e-6."""
     rng = np.random.default_rng(0)
-    second = rng.gamma(4.0, size=(40, 2000))
-    first = 0.9 * second + 0.3 * rng.standard_normal(second.shape)
-    found = mean_ratio_interval(first, second)
-    covered = int(((found.low < 0.9) & (found.high > 0.9)).sum())
-    # 95% of 2,000: outside of these bounds with a probability below 1e-6
-    assert 1850 < covered < 1945
-    assert mean_ratio_interval(3 * second[:, 0], second[:, 0]) == pytest.approx((3, 3, 3))
-    with pytest.raises(ValueError, match="mean of 0 in a ratio"):
-        mean_ratio_interval(first, 0 * second)
-    with pytest.raises(ValueError, match="expected pairs"):
-        mean_ratio_interval(first, second[:3])
+    second = rng.gamma(2.0, size=(2000, 100))
+    first = 0.7 * second + rng.normal(scale=0.3, size=second.shape)
+    found = [ratio_of_means(one, other) for one, other in zip(first, second, strict=True)]
+    assert np.mean([low <= 0.7 <= high for _, low, high in found]) > 0.925
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ([1.0, 2.0], [1.0], "expected pairs"),
+        ([1.0, 2.0], [0.0, 0.0], "expected one above 0"),
+        ([1.0], [1.0], "expected at least 2"),
+    ],
+)
+def test_ratio_of_means_refuses(first: list[float], second: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ratio_of_means(first, second)
 
 
 def test_paired_difference_by_maze() -> None:

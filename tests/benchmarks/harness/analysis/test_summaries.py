@@ -8,7 +8,7 @@ import pytest
 from dynamaze.benchmarks.harness.analysis.intervals import proportion_interval, quantile_interval
 from dynamaze.benchmarks.harness.analysis.summaries import (
     count_text,
-    fraction_interval,
+    mean_share_text,
     mean_text,
     median_interval,
     median_text,
@@ -59,14 +59,14 @@ def test_share_text_is_wilsons() -> None:
     assert share_text([1] * 9 + [0]) == f"90% [{low:.0f}, {high:.0f}]"
 
 
-def test_fraction_interval_contains_that_of_whole_numbers() -> None:
-    fractions = np.array([[1.0, 0.0], [0.5, 0.0], [0.75, 1.0]])
-    found = fraction_interval(fractions)
-    assert found.mean == pytest.approx([0.75, 1 / 3])
-    assert found.low[0] == proportion_interval(2, 3).low[0]
-    assert found.high[0] == proportion_interval(3, 3).high[0]
-    assert found.high[1] == proportion_interval(1, 3).high[0]
-    assert fraction_interval(np.full(10, 0.1)).high.shape == ()
+def test_mean_share_text_has_width_without_failures() -> None:
+    assert mean_share_text([1.0] * 5, kind="time") == share_text([1.0] * 5, 1)
+    low = 100 * float(proportion_interval(5, 5).low.item())
+    assert mean_share_text([1.0] * 5, kind="time") == f"100.0% [{low:.1f}, 100.0]"
+    shares = [0.9, 1.0, 0.8]
+    assert mean_share_text(shares, 2, kind="time") == mean_text(
+        [90.0, 100.0, 80.0], 2, kind="time", unit="%"
+    )
 
 
 @pytest.mark.parametrize(("runs", "text"), [(30, "n = 30"), ([30, 4], "n = 4 to 30")])

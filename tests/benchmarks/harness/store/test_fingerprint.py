@@ -174,8 +174,7 @@ def test_digest_covers_what_a_trial_reaches_of_the_harness() -> None:
 @pytest.mark.parametrize(
     ("module", "name", "value", "runs_again"),
     [
-        (intervals, "_wilson", names_of, True),
-        (intervals, "_FEW_EVENTS", -1, True),
+        (intervals, "_student_t_expansion", names_of, True),
         (statistics, "_normal_quantile", names_of, True),
         (intervals, "format_interval", names_of, False),
         (intervals, "FEW_RUNS_NOTE", "", False),
@@ -190,13 +189,26 @@ def test_edited_intervals_run_their_coverage_again(
     assert [new != old for new, old in zip(after, before, strict=True)] == [runs_again, False]
 
 
+def test_edited_constant_runs_its_reader_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = own_digest(trial_by_constant)
+    monkeypatch.setattr(intervals, "FEW_RUNS_BY_KIND", {})
+    assert own_digest(trial_by_constant) != before
+
+
+def trial_by_constant(config: Any, number: int) -> Any:
+    return intervals.few_runs("mean", number)
+
+
+trial_by_constant.__module__ = "dynamaze.benchmarks.studies.of_a_test"
+
+
 def test_digest_covers_attributes_of_harness_modules() -> None:
     _, reached = names_of(trial_by_module)
-    assert "wilson_interval" in reached
+    assert "quantile_interval" in reached
 
 
 def trial_by_module(config: Any, number: int) -> Any:
-    return intervals.wilson_interval(number, 10)
+    return intervals.quantile_interval([number])
 
 
 trial_by_module.__module__ = "dynamaze.benchmarks.studies.of_a_test"

@@ -13,8 +13,11 @@ from dynamaze.distill.export.c_source.writer import export_c
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.export.load import check_parity
 from dynamaze.distill.files.students import to_stored
+from dynamaze.distill.students.hardened import hardened
+from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import make_student
 
+from ...exact_value_iteration import trained_value_iteration
 from ...student_cases import CONFIGS, COUNTS, observations, shape_of, student
 
 SHIPPED = [*CONFIGS, "exact"]
@@ -81,6 +84,27 @@ def test_c_uint8_non_images_not_scaled(name: str, tmp_path: Path) -> None:
     export_c(tmp_path / "student.h", student(name), queried[0])
     assert "const unsigned char *observation" in (tmp_path / "student.h").read_text()
     check_parity(student(name), CPolicy(tmp_path / "student.h"), queried)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("bits", "sides"), [(None, (11, 11)), ("ternary", (4, 9)), (8, (1, 8))])
+def test_c_of_hardened_student_equals_compiled(
+    bits: Any, sides: tuple[int, int], tmp_path: Path
+) -> None:
+    """In any maze: also without a goal, with several, and with cells that no path leads to."""
+    hard = hardened(trained_value_iteration())
+    network = hard if bits is None else quantised(hard, bits, "tensor")
+    rng = np.random.default_rng(0)
+    queried = (rng.random((500, 3, *sides)) < [[[0.3]], [[0.0]], [[0.03]]]).astype(np.float32)
+    queried[:, 2] *= 1.0 - queried[:, 0]
+    cells = rng.integers(sides[0] * sides[1], size=(500, 1))
+    np.put_along_axis(queried[:, 1].reshape(500, -1), cells, 1.0, axis=1)
+    export_c(tmp_path / "student.h", network, queried[0])
+    policy = CPolicy(tmp_path / "student.h", "-O2", "-std=c99", "-pedantic")
+    wanted = build_policy(to_stored(network))
+    np.testing.assert_array_equal(policy.action_logits(queried), wanted.action_logits(queried))
+    queried[0, 1] = 0.0
+    assert policy.act(queried[0]) == -1
 
 
 @needs_compiler

@@ -1,0 +1,1 @@
+"""Adaptation in context: agents in unseen mazes that change during a run."""

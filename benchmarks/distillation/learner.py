@@ -53,7 +53,7 @@ OTHER_MAZES = {
     "backtracking": MazeGenerator(9, "backtracking", loops=0.15),
     "Prim": MazeGenerator(9, "prim", loops=0.15),
     "division": MazeGenerator(9, "division", loops=0.15),
-    "obstacles": MazeGenerator(9, "obstacles", density=0.3),
+    "obstacles": MazeGenerator(9, "obstacles"),
 }
 """Name -> generator of mazes that training does not have."""
 
@@ -153,7 +153,8 @@ def settings(config: LearnerConfig) -> Iterator[Setting]:
         envs = gym.make_vec(
             env_id, num_envs=BOOK_RUNS, vectorization_mode="vector_entry_point", observation="index"
         )
-        layout: Any = envs.unwrapped.config.layout  # type: ignore[attr-defined]
+        maze: Any = gym.make(env_id).unwrapped
+        layout = maze.layout
         yield Setting(env_id, (layout.rows, layout.cols), steps, envs)
 
 

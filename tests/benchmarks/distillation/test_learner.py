@@ -125,3 +125,13 @@ def test_command_writes_both_students(
     assert card.environment == {"id": "DynaMazeAdaptation-v0", "observation": "index"}
     assert card.normalised_return is not None
     assert card.normalised_return.mazes == 3
+
+
+def test_settings_of_transfer() -> None:
+    config = learner.LearnerConfig(mazes=2, transfer=True)
+    found = {setting.name: setting for setting in learner.settings(config)}
+    assert len(found) == 11
+    assert found["21x21"].grid == (21, 21)
+    assert found["9x9, obstacles"].grid == (9, 9)
+    assert found["DynaMazeBlocking-v0"][1:3] == ((6, 9), 3000)
+    assert found["DynaMazeShortcut-v0"][1:3] == ((6, 9), 6000)

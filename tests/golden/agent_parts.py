@@ -19,6 +19,7 @@ from dynamaze.agents import (
     ForwardSearch,
     LatestOutcome,
     LinearDyna,
+    MapExplorer,
     MaximumLikelihood,
     MonteCarloSearch,
     MonteCarloSettings,
@@ -171,7 +172,7 @@ LEARNERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 """Word -> agent that plans in the background with any model, and its arguments."""
 
-OTHERS = (QLearning, LinearDyna, TrajectoryOptimisation)
+OTHERS = (QLearning, LinearDyna, MapExplorer, TrajectoryOptimisation)
 """Agents with cases of their own."""
 
 

@@ -28,6 +28,7 @@ from dynamaze.agents import (
     DynaQPlus,
     LinearDyna,
     LinearEvaluation,
+    MapExplorer,
     MonteCarloSearch,
     MonteCarloSettings,
     QLearning,
@@ -230,6 +231,12 @@ def values(kind: str, model: str) -> Record:
     states = np.array([[0.5, 0.5], [1.5, 0.7], [2.9, 2.1]])
     found = agent.values.values(states)
     return combine(path=exact(actions, rewards), found=close(found, rtol=1e-4, atol=1e-6))
+
+
+def explorer() -> Record:
+    """Record the agent that plans on a map."""
+    agent = MapExplorer(maze(), seed=7)
+    return exact(*played(agent, 120), agent.num_episodes, agent.rng.random())
 
 
 def model_free(kind: str) -> Record:
@@ -461,6 +468,7 @@ CASES: dict[str, Case] = {
     **{f"vectors.{a}.{m}": partial(search_vectors, a, m) for a, m in VECTOR_SEARCH_MODEL},
     "dyna.predictions": predictions,
     **{f"free.{v}": partial(model_free, v) for v in VALUES},
+    "explorer": explorer,
     **{f"model.{m}": partial(model_alone, m) for m in (*NAMED, *OBJECTS)},
     **{f"{c}.{m}": partial(continuous, c, m) for c, m in CONTINUOUS_MODEL},
     "cem.end_zero": partial(continuous_values, "zero"),

@@ -35,7 +35,7 @@ def load(name: str) -> tuple[Any, ExperimentConfig]:
 
 def test_all_studies_are_experiments() -> None:
     teachers = {"distill teacher", "distill teacher-ppo", "distill teacher-transformer"}
-    trainings = {*teachers, "distill student"}
+    trainings = {*teachers, "distill student", "distill learner"}
     own = {name for name, each in BENCHMARK_COMMANDS.items() if each.module.startswith(FOLDERS)}
     assert {*EXPERIMENTS} >= own - trainings - {"bench coverage"}
     assert len(EXPERIMENTS) >= 14

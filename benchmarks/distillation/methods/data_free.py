@@ -24,7 +24,6 @@ from dynamaze.benchmarks.distillation.methods.maze_teacher import (
 from dynamaze.distill.methods.data_free import DataFree
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.conv import Convolution
-from dynamaze.distill.students.hardened import hardened
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.training.distiller import Distiller
 
@@ -41,7 +40,7 @@ SUFFICIENT = 99.0
 
 TEACHER, DEMANDED = "teacher", f"{SUFFICIENT:g}%"
 COINS, PIXELS, GENERATOR = (f"convolution, {states}" for states in ("coins", "pixels", "generator"))
-PLANNER, HARDENED = "value iteration, coins", "value iteration, coins, hardened"
+PLANNER = "value iteration, coins"
 NO_CURRICULUM = "value iteration without curriculum, coins"
 
 
@@ -75,18 +74,8 @@ def trial(
             .distil()
             .students
         )
-    policies[HARDENED] = hardened_if_it_plans(policies[PLANNER])
     arms = {name: measures(policy, mazes) for name, policy in policies.items()}
     return {**arms, DEMANDED: dict.fromkeys((*KINDS, RETURN), SUFFICIENT)}
-
-
-def hardened_if_it_plans(student: Student) -> Student:
-    """Return the hardened student, without more training; unchanged if it has not learned to."""
-    assert isinstance(student, ValueIterationNetwork)
-    try:
-        return hardened(student)
-    except ValueError:
-        return student
 
 
 def convolution(seed: int) -> Convolution:
@@ -117,7 +106,6 @@ EXPERIMENT = MethodExperiment(
     trial=trial,
     comparisons=(
         *(Comparison(PLANNER, DEMANDED, 0.0, measure=kind) for kind in KINDS),
-        *(Comparison(HARDENED, DEMANDED, 0.0, measure=kind) for kind in KINDS),
         Comparison(PLANNER, TEACHER, 10.0, measure="perfect"),
         Comparison(COINS, PIXELS, 0.0),
         Comparison(GENERATOR, COINS, 5.0),

@@ -74,7 +74,7 @@ class LearnerConfig(TrainingConfig):
     """
 
     output: OutputFile = Path("learner.safetensors")
-    steps: Steps = 2000
+    steps: Steps = 4000
     mazes: Mazes = 300
     """Held-out runs of each kind for the evaluation, each in a maze of its own."""
     teacher: Literal["expert"] = "expert"

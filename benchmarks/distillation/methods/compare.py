@@ -64,12 +64,12 @@ from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.options import Mazes, Range, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.distances import DistanceRange
-from dynamaze.distill.core.policy import softmax
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.methods.data_free import coin_mazes
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.teachers import as_teacher
+from dynamaze.distill.teachers.ensemble import Ensemble
 from dynamaze.distill.teachers.modules import teacher_module
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.method import METHODS, Method, make_method
@@ -337,17 +337,6 @@ class Training:
             "parameters": trained,
             "bytes": sum(4 * student.num_parameters for student in students),
         }
-
-
-class Ensemble:
-    """Mean of the probabilities of several policies."""
-
-    def __init__(self, policies: Sequence[Any]) -> None:
-        self.policies = list(policies)
-
-    def action_probabilities(self, observations: Any) -> Any:
-        """Return (queries, actions) probabilities."""
-        return np.mean([softmax(each.action_logits(observations)) for each in self.policies], 0)
 
 
 def make_training(arm: str, teacher: Any, *, seed: int, steps: int) -> Training:

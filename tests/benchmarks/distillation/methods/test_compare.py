@@ -16,7 +16,6 @@ from dynamaze.benchmarks.distillation.methods.compare import (
     ROLLOUT,
     STATIC,
     CompareConfig,
-    Ensemble,
     make_training,
     plot,
     run,
@@ -24,6 +23,8 @@ from dynamaze.benchmarks.distillation.methods.compare import (
     teacher_of,
 )
 from dynamaze.benchmarks.harness.analysis.table import rows_where
+from dynamaze.distill.methods.data_free import coin_mazes
+from dynamaze.distill.teachers.ensemble import Ensemble
 
 QUICK = {"cpu_seconds": 0.01, "mazes": 2, "teacher_steps": 1, "runs": 2}
 
@@ -84,15 +85,15 @@ def test_joint_training_leaves_the_teacher_of_the_other_arms():
 
 
 def test_ensemble_averages_probabilities():
-    class Fixed:
-        def __init__(self, *logits):
-            self.logits = np.array([logits])
-
-        def action_logits(self, observations):
-            return self.logits
-
-    found = Ensemble([Fixed(0.0, 0.0), Fixed(0.0, np.log(3.0))]).action_probabilities(None)
-    np.testing.assert_allclose(found, [[0.375, 0.625]])
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    training = make_training(ENSEMBLE, teacher, seed=0, steps=MULTIPLE)
+    (ensemble,) = training.policies()
+    assert isinstance(ensemble, Ensemble)
+    students = [loop.students["student"] for loop in training.loops]
+    assert len(students) == COHORT
+    seen = coin_mazes(np.random.default_rng(0), 2, 11, 11)
+    expected = np.mean([each.action_probabilities(seen) for each in students], axis=0)
+    np.testing.assert_allclose(ensemble.action_probabilities(seen), expected)
 
 
 def test_unknown_method_is_refused():

@@ -7,20 +7,22 @@ pytest.importorskip("torch")
 import torch
 
 from dynamaze.benchmarks.distillation.methods.compare import (
-    COHORT,
-    ENSEMBLE,
-    ENVS,
-    EVERYTHING,
     KINDS,
-    MULTIPLE,
-    ROLLOUT,
     STATIC,
     CompareConfig,
-    make_training,
     plot,
     run,
     summary,
     teacher_of,
+)
+from dynamaze.benchmarks.distillation.methods.compare_arms import (
+    COHORT,
+    ENSEMBLE,
+    ENVS,
+    EVERYTHING,
+    MULTIPLE,
+    ROLLOUT,
+    make_training,
 )
 from dynamaze.benchmarks.harness.analysis.table import rows_where
 from dynamaze.distill.methods.data_free import coin_mazes

@@ -219,6 +219,11 @@ BENCHMARK_COMMANDS = {
         "--runs 5",
         "dynamaze.benchmarks.distillation.methods.compare",
     ),
+    "distill synthetic-mazes": Command(
+        "search two mazes from which fresh networks learn to plan",
+        "--generations 8",
+        "dynamaze.benchmarks.distillation.synthetic_mazes",
+    ),
     "distill methods": Command(
         "what each distillation method is for: paired comparisons with a verdict",
         "mutual --runs 8",

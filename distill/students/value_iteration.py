@@ -141,13 +141,22 @@ class ValueIterationNetwork(Student):
         """Return (queries, 4) logits for (batch, 3, rows, cols) planes."""
         maze, queried = split_planes(observations)
         count = self.iterations_for(*maze.shape[2:])
-        ((_, q),) = self._iterate(maze, count, (count,))
+        ((_, q),) = self.iterate(maze, count, (count,))
         return self._logits(q, queried)
 
-    def _iterate(
+    def iterate(
         self, maze: Tensor, count: int, wanted: tuple[int, ...]
     ) -> list[tuple[int, Tensor]]:
-        """Return the actions' maps after the iterations in `wanted`, counted from 1."""
+        """Return values of the actions after some of the iterations.
+
+        Args:
+            maze: (batch, 2, rows, cols) walls and goals.
+            count: number of iterations.
+            wanted: those that are returned, counted from 1.
+
+        Returns:
+            Pairs of an iteration and (batch, actions, rows, cols) values.
+        """
         moves = torch.softmax(self.scale * self.move, dim=1).view(self.maps, 1, 3, 3)
         rewards = functional.conv2d(walled(maze), self.reward, self.bias)
         read = None
@@ -185,33 +194,25 @@ class ValueIterationNetwork(Student):
         Raises:
             ValueError: for mazes without a goal.
         """
-        hardness = annealed(progress)
-        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
-        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
+        softmax_scale, logit_scale = scales(progress)
         # New tensors: outputs of an earlier batch of the same step still need the old ones.
         self.scale = torch.full_like(self.scale, softmax_scale)
         self.sharpness = torch.full_like(self.sharpness, logit_scale)
         maze, queried = split_planes(observations)
         if not self.curriculum:
             most = round(self.iterations_for(*maze.shape[2:]) * min(1.0, progress / GROWTH_END))
-            ((_, q),) = self._iterate(maze, max(2, most), (max(2, most),))
+            ((_, q),) = self.iterate(maze, max(2, most), (max(2, most),))
             return [TrainingOutput(squashed(self._logits(q, queried)))]
         steps = self.curriculum(observations) if callable(self.curriculum) else steps_to_goal(maze)
         reached = steps[torch.isfinite(steps)]
         if not len(reached):
             raise ValueError("mazes without a goal; expected one in each batch")
-        furthest = int(reached.max())
-        most = max(2, round(2 + (1.5 * furthest - 2) * min(1.0, progress / GROWTH_END) ** 2))
-        count = int(rng.integers(max(2, most // 2), most + 1))
-        earlier = rng.permutation(np.arange(1, count))[: TRAINED_ITERATIONS - 1]
-        wanted = (*sorted(earlier.tolist()), count)
+        wanted = trained_iterations(int(reached.max()), progress, rng)
         distance = steps[queried]
-        outputs = []
-        for k, q in self._iterate(maze, count, wanted):
-            # After k iterations only cells within k steps of a goal can be known.
-            weights = (distance <= k).float() + (FRONT_WEIGHT - 1) * (distance == k).float()
-            outputs.append(TrainingOutput(squashed(self._logits(q, queried)), weights))
-        return outputs
+        return [
+            TrainingOutput(squashed(self._logits(q, queried)), front_weights(distance, k))
+            for k, q in self.iterate(maze, wanted[-1], wanted)
+        ]
 
     def penalty(self, progress: float) -> Tensor:
         """Return the weighted sum of log(1 + |w| / 0.1) over rewards and biases."""
@@ -264,6 +265,33 @@ def steps_to_goal(maze: Tensor) -> Tensor:
         steps[wave] = step
         reached = reached | wave
     return steps
+
+
+def trained_iterations(furthest: int, progress: float, rng: np.random.Generator) -> tuple[int, ...]:
+    """Return the iterations that enter the loss, in order; the last is the last to be computed.
+
+    Args:
+        furthest: largest path length in the batch.
+        progress: fraction of the training that is done.
+        rng: draws them.
+    """
+    most = max(2, round(2 + (1.5 * furthest - 2) * min(1.0, progress / GROWTH_END) ** 2))
+    count = int(rng.integers(max(2, most // 2), most + 1))
+    earlier = rng.permutation(np.arange(1, count))[: TRAINED_ITERATIONS - 1]
+    return (*sorted(earlier.tolist()), count)
+
+
+def front_weights(distance: Tensor, iteration: int) -> Tensor:
+    """Return the weights of cells by their path lengths; those not reached yet have weight 0."""
+    # After k iterations only cells within k steps of a goal can be known.
+    return (distance <= iteration).float() + (FRONT_WEIGHT - 1) * (distance == iteration).float()
+
+
+def scales(progress: float) -> tuple[float, float]:
+    """Return the scale of the softmax and that of the logits."""
+    hardness = annealed(progress)
+    softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
+    return softmax_scale, LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
 
 
 def annealed(progress: float) -> float:

@@ -34,6 +34,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
         "pairwise": ".structured:PAIRWISE",
         "privileged": ".privileged:EXPERIMENT",
         "proximal": ".with_teacher:PROXIMAL",
+        "synthetic_mazes": ".synthetic_mazes:EXPERIMENT",
     },
     __package__,
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.envs.changing_maze import MazeConfig
+from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.levels import LevelSet
 from dynamaze.envs.grid import GridEnv

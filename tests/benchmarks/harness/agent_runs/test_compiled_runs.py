@@ -38,7 +38,7 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     run_many,
 )
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
-from dynamaze.envs.mazes.schedule import LAST_STEP
+from dynamaze.envs.timing.times import LAST_STEP
 from dynamaze.envs.vector import kernel
 from dynamaze.envs.vector.kernel import refill_one
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import gymnasium as gym
 import numpy as np
@@ -64,6 +64,8 @@ class ChangingEnv(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             a time before 1, or a maze.
         TypeError: for a value of another type. The environment is unchanged then.
     """
+
+    changes_dynamics: ClassVar = True  # for the origin of stored states
 
     def __init__(self, env: gym.Env[Any, Any], changes: Any, *, change_info: str = "none") -> None:
         timed = read_timed(changes)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.envs import Layout, LayoutError, at, bursts, cycle, every, poisson
+from dynamaze.envs import Layout, LayoutError
 
-from .helpers import ALL_KINDS, BY_EPISODE, NUMBERS, SEVERAL
+from .helpers import ALL_KINDS, BY_EPISODE, NUMBERS, SEVERAL, TIMED
 
 CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     "by episode": ("DynaMaze-v0", BY_EPISODE),
@@ -33,18 +33,7 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
         "DynaMazeDrifting-v0",
         {"random_changes": {"when": "each_step", "probability": 0.2, "cells": 2}},
     ),
-    "timed": (
-        "DynaMaze-v0",
-        {
-            "changes": [
-                every(25, cycle({"slip_probability": 0.4}, {"slip_probability": 0.0})),
-                poisson(0.05, cycle({"goal": (0, 3)}, {"goal": (5, 8)}, "blocking")),
-                bursts(0.05, 3, {"layout": "shortcut", "goal_reward": 2}),
-                at(["episode 2", "episode 4"], cycle({"start": (5, 0)}, {"start": (0, 0)})),
-            ],
-            "random_changes": {"when": "each_step", "probability": 0.1},
-        },
-    ),
+    "timed": ("DynaMaze-v0", TIMED),
     "everything": (
         "DynaMaze-v0",
         {"layout": SEVERAL, "slip_probability": 0.2, "random_changes": ALL_KINDS},

@@ -99,7 +99,7 @@ class ChangingMaze:
         """
         schedule = self.config.schedule
         self._timeline.set_clock(world_step, max(self.episode, 0), uniform)
-        self.phase = sum(self._timeline.counts)
+        self.phase = sum(self._timeline.counts)  # as if none had been skipped
         if self.config.levels is None:
             self.layout = schedule.layouts[self._schedule_phase]
         self.unreported = self.before_change = None

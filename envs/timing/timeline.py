@@ -60,6 +60,9 @@ class TimedChange:
         """True if times and changes are known in advance."""
         return not (self.is_drawn or self.times.is_random)
 
+    def __deepcopy__(self, memo: object) -> TimedChange:
+        return self  # nothing modifies it
+
     def to_json(self) -> dict[str, Any]:
         """Return the mapping that environments accept in its place; the changes as they are."""
         described = describe_times(self.times)

@@ -16,9 +16,12 @@ from .mazes.layout import ACTIONS, Layout, LayoutError, Rewards
 from .mazes.mdp import FiniteMDP, greedy_policy
 from .mazes.random_changes import RandomChanges
 from .mazes.schedule import PRESETS, Schedule, apply_change, read_schedule
+from .timing.timeline import TimedChange, at, bursts, cycle, each_step, every, once, poisson
 
 if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .adaptation import DynaMazeAdaptationEnv as DynaMazeAdaptationEnv
+    from .changing.env import ChangingEnv as ChangingEnv
+    from .changing.vector import ChangingVectorEnv as ChangingVectorEnv
     from .continuous.env import DynaMazeContinuousEnv as DynaMazeContinuousEnv
     from .continuous.vector import DynaMazeContinuousVectorEnv as DynaMazeContinuousVectorEnv
     from .generated import DynaMazeGeneratedEnv as DynaMazeGeneratedEnv
@@ -42,6 +45,8 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
 __all__ = [
     "ACTIONS",
     "PRESETS",
+    "ChangingEnv",
+    "ChangingVectorEnv",
     "ClairvoyantValues",
     "DynaMazeAdaptationEnv",
     "DynaMazeAdaptationVectorEnv",
@@ -67,11 +72,19 @@ __all__ = [
     "Rewards",
     "Schedule",
     "StationaryValues",
+    "TimedChange",
     "apply_change",
+    "at",
+    "bursts",
+    "cycle",
+    "each_step",
+    "every",
     "greedy_policy",
+    "once",
     "optimal_action_values",
     "optimal_policy",
     "optimal_values",
+    "poisson",
     "read_schedule",
     "sb3_vec_env",
 ]
@@ -79,6 +92,8 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "ChangingEnv": ".changing.env",
+        "ChangingVectorEnv": ".changing.vector",
         "ClairvoyantValues": ".mazes.regret",
         "DynaMazeAdaptationEnv": ".adaptation",
         "DynaMazeAdaptationVectorEnv": ".vector.grid",

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Unpack
 
 from dynamaze.common.validation import checked_integer, naming, shown
 
-from .changing_maze import MazeConfig
 from .generation import MazeGenerator
 from .generation.generator import TREE_LIKE
 from .generation.levels import LevelSet
 from .grid import GridEnv
+from .maze_config import MazeConfig
 from .mazes.random_changes import RandomChanges
-from .mazes.schedule import LAST_STEP
 from .observations.experience import EXPERIENCE_OBSERVATIONS, after_step
 from .options import MazeOptions, split_options, with_options
+from .timing.times import LAST_STEP
 
 TRAINING_LEVELS = 10**6
 """Levels from this number on are held out."""

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from gymnasium import logger, spaces
+from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.origin import Origin, digest_of, env_name, qualified_name
 from dynamaze.common.validation import shown
 
-from .changing_maze import ChangeInfo, ChangingMaze, MazeConfig
+from .change_info import ChangeInfo
+from .changing_maze import ChangingMaze
+from .maze_config import MazeConfig
 from .mazes.layout import Cell, Layout
 from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations import ObservationEncoder, as_entries
 from .options import check_world_step, parse_reset_options, parse_saved_state, reading_state
 from .render import METADATA, EnvRenderer, maze_scene
+from .restarts import RestartWarning
 from .spec import json_spec
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
-
-CHECKERS_STEPS = 20
-"""Environment checkers seed every reset, too, but after fewer steps than this."""
 
 TRAIL_LENGTH = 64
 
@@ -120,14 +121,13 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             check_goal_maze(config)
         self._is_watched = render_mode is not None
         self._has_plain_info = (  # the information holds the clock and the phase alone
-            self._change_info.is_off and config.levels is None and config.random_changes is None
+            self._change_info.is_off and config.is_known
         )
         self._slot = 0  # of the maze, in the encoder
         self._state = no_state  # of the agent
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
         self._started = False  # False until the first random numbers of the maze are drawn
-        self._unchanged_steps = 0  # of all restarts that were seeded before the first change came
-        self._warns_of_restarts = True  # until warned once, the clock is set or the maze changes
+        self._restart_warning = RestartWarning(self._maze.next_change)
         self._trail: list[Any] = []  # the agent's positions, oldest first
         self._overlays: Any = None  # made on first use: a step does not load the renderer
         self._world_step = 0
@@ -211,7 +211,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         super().reset(seed=seed)
         if seed is not None:
             self._uniforms = []
-            self._warn_about_seeded_resets()
+            self._restart_warning.restart(self._world_step, self._phase)
             self._world_step = 0
             self._maze.restart(self._uniform)
         elif not self._started:
@@ -317,7 +317,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def world_step(self, world_step: int) -> None:
         self._world_step = check_world_step(world_step)
         self._started = True
-        self._warns_of_restarts = False
+        self._restart_warning.turn_off()
         self._maze.set_clock(self._world_step, self._uniform)
         self._sync_maze()
 
@@ -357,6 +357,27 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._sync_maze()
         if self.render_mode == "human" and self.agent is not None:
             self.render()
+
+    def planning_copy(self, seed: int | None = None) -> Self:
+        """Return the environment frozen in its present maze, for a planner.
+
+        No change comes in it, whatever the episode, and steps and resets of either do not affect
+        the other. It has random numbers of its own, so that it does not foretell slips and starts.
+
+        Args:
+            seed: of its random numbers; None derives one from the environment's.
+        """
+        from .planning_copy import separate_generator  # a step does not need it
+
+        made = copy.deepcopy(self)
+        made._config = MazeConfig(Schedule((self.layout,)), dynamics=self._config.dynamics)
+        made._maze = ChangingMaze(made._config)
+        made._maze.phase, made._maze.episode = self._phase, self._maze.episode
+        made._has_plain_info = made._change_info.is_off
+        made._digest, made._name, made._spec, made._uniforms = "", "", None, []
+        made._np_random = separate_generator(self._np_random, seed)
+        made._sync_maze()
+        return made
 
     # -- saving and restoring ------------------------------------------------------------------
 
@@ -550,21 +571,6 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         maze.unreported = None
         info.update(change_info.info(changed, cells))
         return change_info.extend_observation(observation, int(changed), cells)
-
-    def _warn_about_seeded_resets(self) -> None:
-        """Warn once if every reset is seeded: the clock then restarts and nothing ever changes."""
-        changes = self.schedule.steps[1:]
-        if not self._warns_of_restarts or not changes or self.schedule.by_episode:
-            return
-        self._unchanged_steps += self._world_step
-        waits = self._phase == 0 and self._unchanged_steps < max(changes[0], CHECKERS_STEPS)
-        if self._phase == 0 and not waits:
-            logger.warn(
-                f"this environment took {self._unchanged_steps} steps and never reached its first "
-                f"change at world step {changes[0]}, because reset(seed=...) restarts its clock; "
-                "seed the first reset only, or set the clock by reset(options={'world_step': k})"
-            )
-        self._warns_of_restarts = waits
 
 
 def longer_trail(trail: list[Any], entry: Any) -> list[Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
-from .changing_maze import MazeConfig
 from .generation import MazeGenerator
 from .generation.levels import LevelSet
 from .grid import GridEnv
+from .maze_config import MazeConfig
 from .mazes.random_changes import RandomChanges
 from .options import MazeOptions, split_options, with_options
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from dynamaze.common.validation import shown
 
-from .changing_maze import MazeConfig
+from .maze_config import MazeConfig
 from .mazes.layout import Cell, Layout, Rewards
+from .mazes.schedule import apply_change
 
 WHY = "because compute_reward knows only the agent's cell and the goal"
 
@@ -81,6 +82,15 @@ def check_goal_maze(config: MazeConfig) -> None:
                 f"('episode N'), {WHY}"
             )
     kinds = [] if config.random_changes is None else config.random_changes.what
+    for each in config.timed:
+        for change in each.changes:
+            layout = apply_change(config.first, change)
+            check_goal_layout(layout, config.first.rewards)
+            if layout.goals != config.first.goals:
+                raise ValueError(
+                    f"observation 'goal' in a maze whose goal moves to {layout.goals[0]} at given "
+                    f"times; expected goals that stay, {WHY}"
+                )
     moving = [kind for kind in kinds if kind in MOVING]
     if moving:
         raise ValueError(

@@ -14,13 +14,14 @@ from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_integer
 
 from .base import MazeEnv
-from .changing_maze import ChangingMaze, MazeConfig
+from .changing_maze import ChangingMaze
+from .maze_config import MazeConfig
 from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
-from .mazes.schedule import LAST_STEP
 from .observations import EncoderKinds, describe_observation, make_encoder
 from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action
+from .timing.times import LAST_STEP
 
 # Exact values and regret are imported where they are computed: a step does not need them.
 
@@ -197,8 +198,10 @@ class GridEnv(MazeEnv):
         if not clairvoyant:
             return stationary_values(self.layout, gamma).regret(0)
         config, layouts = self._config, self.schedule.layouts
-        known = config.levels is None and config.random_changes is None
-        if not known or self.layout is not layouts[self.schedule.phase_at(self._world_step)]:
+        if (
+            not config.is_known
+            or self.layout is not layouts[self.schedule.phase_at(self._world_step)]
+        ):
             raise ValueError(
                 "regret with clairvoyant=True in a maze that changes otherwise than by world "
                 "steps; expected one whose schedule determines all changes"

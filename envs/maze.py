@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
-from .changing_maze import MazeConfig
 from .grid import GridEnv
+from .maze_config import MazeConfig
 from .mazes.random_changes import RandomChanges
-from .mazes.schedule import ChangesLike, LayoutArgument, read_schedule
+from .mazes.schedule import LayoutArgument, TimedChangesLike, read_timed_changes
 from .options import MazeOptions, split_options, with_options
 
 
@@ -85,7 +85,10 @@ class DynaMazeEnv(GridEnv):
         changes: time -> change, as a mapping or as pairs. A time is a world step, or "episode N".
             A change is a layout, or a mapping with the keys "layout", "start", "goal",
             "goal_reward", "step_reward", "wall_reward", "slip_probability". None keeps the
-            changes of `layout`. (`env.unwrapped.change(change)` changes the maze now.)
+            changes of `layout`. Or changes of other times, `at`, `every`, `poisson`, `each_step`,
+            `bursts` or `once`, or a list of them: `every(500, cycle({"goal": (0, 3)}, {"goal":
+            (0, 8)}))`; each is applied to the maze that it finds, and skipped and counted where it
+            does not fit. (`env.unwrapped.change(change)` changes the maze now.)
         random_changes: a process of random changes: a mapping of the fields of `RandomChanges`,
             such as `{"when": "each_step", "probability": 0.01}` or `{"when": "poisson", "rate":
             0.01, "what": ["walls", "goal"]}`; see `DynaMazeDriftingEnv`.
@@ -106,17 +109,16 @@ class DynaMazeEnv(GridEnv):
     def __init__(
         self,
         layout: LayoutArgument = "dyna",
-        changes: ChangesLike | None = None,
+        changes: TimedChangesLike | None = None,
         *,
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
         observation: Any = "index",
         **options: Unpack[MazeOptions],
     ) -> None:
         rules, rest = split_options(options)
-        config = MazeConfig(
-            read_schedule(layout, changes, **rules),
-            random_changes=RandomChanges.from_argument(random_changes),
-        )
+        schedule, timed = read_timed_changes(layout, changes, **rules)
+        process = RandomChanges.from_argument(random_changes)
+        config = MazeConfig(schedule, random_changes=process, timed=timed)
         super().__init__(config, observation=observation, **rest)
 
 

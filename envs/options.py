@@ -21,10 +21,10 @@ from dynamaze.common.validation import (
     shown,
 )
 
-from .changing_maze import LevelSource
+from .maze_config import LevelSource
 from .mazes.layout import ACTIONS, Rewards
-from .mazes.schedule import LAST_STEP
 from .spec import materialised
+from .timing.times import LAST_STEP
 
 
 class EnvOptions(TypedDict, total=False):

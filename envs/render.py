@@ -12,7 +12,8 @@ from typing import Any
 
 from gymnasium import logger
 
-from .changing_maze import ChangingMaze, differing_cells
+from .change_info import differing_cells
+from .changing_maze import ChangingMaze
 from .options import check_render_mode
 
 

@@ -25,6 +25,7 @@ from dynamaze.common.validation import shown
 from .mazes.layout import Layout, text_rows
 from .mazes.random_changes import RandomChanges
 from .mazes.schedule import Schedule, layout_numbers
+from .timing.timeline import TimedChange
 
 DTYPES = (np.generic, int, float)
 """Classes that stand for a dtype."""
@@ -79,6 +80,8 @@ def json_argument(value: Any) -> Any:  # noqa: PLR0911, PLR0912  # a table of ty
         return {"layout": value.to_rows(), **layout_numbers(value)}
     if isinstance(value, Schedule):
         return {"layout": value.to_text().split("\n"), **layout_numbers(value.layouts[0])}
+    if isinstance(value, TimedChange):
+        return json_argument(value.to_json())
     if isinstance(value, RandomChanges):
         given = ((field.name, getattr(value, field.name)) for field in fields(value))
         return {name: json_argument(own) for name, own in given if own is not None}

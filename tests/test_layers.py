@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-_MAZES = "envs/mazes envs/rendering"
+_MAZES = "envs/timing envs/mazes envs/rendering"
 _ENVS = f"{_MAZES} envs/generation envs/observations"
-_ALL_ENVS = f"{_ENVS} envs envs/vector envs/continuous envs/loca"
+_ALL_ENVS = f"{_ENVS} envs envs/changing envs/vector envs/continuous envs/loca"
 _PARTS = "agents/core agents/learners agents/values agents/models agents/planning"
 _SEARCH = "agents/search agents/search/mcts agents/search/trajectory_optimisation"
 _ALL_AGENTS = f"{_PARTS} agents agents/linear agents/mapping {_SEARCH} agents/sb3 agents/checks"
@@ -35,11 +35,13 @@ _EXPERIMENTS = f"{_HARNESS} benchmarks/figures {_STUDIES}"
 ALLOWED = {
     "dynamaze/common": "",
     # Environments
-    "envs/mazes": "",
-    "envs/rendering": "envs/mazes",
+    "envs/timing": "",
+    "envs/mazes": "envs/timing",
+    "envs/rendering": "envs/timing envs/mazes",
     "envs/generation": _MAZES,
     "envs/observations": _MAZES,
     "envs": _ENVS,
+    "envs/changing": "envs/timing envs",
     "envs/vector": f"{_ENVS} envs",
     "envs/continuous": f"{_ENVS} envs envs/vector",
     "envs/loca": f"{_ENVS} envs envs/vector envs/continuous",

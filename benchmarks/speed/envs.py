@@ -17,7 +17,7 @@ from dynamaze.benchmarks.harness.timing import (
     time_alternately,
     time_row,
 )
-from dynamaze.envs import Layout, MazeGenerator, optimal_values
+from dynamaze.envs import ChangingEnv, Layout, MazeGenerator, optimal_values
 from dynamaze.envs.mazes.optimal_values import in_place_value_iteration
 
 LARGE = 1000
@@ -101,6 +101,29 @@ def maze_changes(repeats: int) -> list[SpeedRow]:
             0.9 < pair.ratio < 1.1,
         ),
         time_row("the step at a change", _seconds_at_a_change(), "us", 50e-6),
+    ]
+
+
+def changing_environment(repeats: int) -> list[SpeedRow]:
+    """Cost of `ChangingEnv` in a step of CartPole between two changes."""
+    steps = 50_000
+    pole = partial(gym.make, "CartPole-v1", max_episode_steps=2 * steps)
+    pair = time_alternately(
+        partial(_balance, ChangingEnv(pole(), {10**9: {"gravity": 12.0}}), steps),
+        partial(_balance, pole(), steps),
+        2 * repeats,
+    )
+    cost = (pair.ours - pair.baseline) / steps
+    return [
+        SpeedRow(
+            "ChangingEnv, a step more",
+            f"{cost * 1e6:.2f} us",
+            "CartPole-v1",
+            f"{pair.baseline / steps * 1e6:.2f} us",
+            f"{pair.ratio:.2f} of its speed",
+            "<= 1 us",
+            cost <= 1e-6,
+        )
     ]
 
 
@@ -268,6 +291,16 @@ def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
         env.render()
 
 
+def _balance(env: gym.Env[Any, Any], steps: int) -> None:
+    """Take steps of CartPole with the pole put upright after each: no episode ends."""
+    env.reset(seed=0)
+    pole: Any = env.unwrapped
+    step = env.step
+    for number in range(steps):
+        step(number & 1)
+        pole.state = (0.0, 0.0, 0.0, 0.0)
+
+
 def _seconds_at_a_change() -> float:
     env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
     env.reset(seed=0)
@@ -309,6 +342,7 @@ MEASUREMENTS: tuple[Measure, ...] = (
     single_environment,
     vector_environment,
     maze_changes,
+    changing_environment,
     rendering,
     generated_mazes,
     maze_generation,

@@ -37,7 +37,10 @@ TRANSFORMS = (
     vector.VectorObservationWrapper,
     vector.VectorRewardWrapper,
 )
-"""Wrappers that declare a change of actions, observations or rewards; others may only record."""
+"""Wrappers that declare a change of actions, observations or rewards; others may only record.
+
+A class of other wrappers declares by `changes_dynamics = True` that it does more.
+"""
 
 SHOWN_DIGITS, SHOWN_LETTERS = 12, 200
 """Digits of a digest, and letters of a name, in messages."""
@@ -158,7 +161,7 @@ def _transforms(env: Any) -> list[tuple[str, Any]]:
     """Return the names and arguments of the wrappers that change what an agent sees."""
     found = []
     while isinstance(env, gym.Wrapper | vector.VectorWrapper):
-        if isinstance(env, TRANSFORMS):
+        if isinstance(env, TRANSFORMS) or getattr(type(env), "changes_dynamics", False):
             # As Gymnasium's RecordConstructorArgs stores them, or attributes of their names.
             arguments = getattr(env, "_saved_kwargs", None)
             if arguments is None:

@@ -15,13 +15,14 @@ from dynamaze.common.deprecation import renamed_method
 from dynamaze.common.validation import checked_choice, checked_number, naming, shown
 
 from ..base import MazeEnv
-from ..changing_maze import ChangingMaze, MazeConfig
+from ..changing_maze import ChangingMaze
 from ..generation import MazeGenerator
 from ..generation.levels import LevelSet
+from ..maze_config import MazeConfig
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell, Layout, LayoutError
 from ..mazes.random_changes import RandomChanges
-from ..mazes.schedule import LAST_STEP, ChangesLike, LayoutArgument, read_schedule
+from ..mazes.schedule import LayoutArgument, TimedChangesLike, read_timed_changes
 from ..observations import describe_observation, make_encoder
 from ..options import (
     AFTER_GOAL,
@@ -33,6 +34,7 @@ from ..options import (
     split_options,
     with_options,
 )
+from ..timing.times import LAST_STEP
 from .actions import ACTION_VECTORS, ActionVector, check_action, check_actions
 from .kernel import Motion, PointMazeTables, motion_of, step_point, step_points_apart
 from .observations import PositionObservation, PositionVelocityObservation, point_observations
@@ -121,7 +123,7 @@ goal's centre); with `compute_reward`, for HER |
         layout: a maze in any form that `DynaMazeEnv` takes; or a mapping of the arguments of
             `DynaMazeGeneratedEnv`, for a new maze in each episode, such as
             `{"size": 9, "algorithm": "rooms", "levels": 100}` (without the key "layout").
-        changes: world step -> change, as of `DynaMazeEnv`; not with generated mazes.
+        changes: time -> change, or timed changes, as of `DynaMazeEnv`; not with generated mazes.
         action: "continuous" or "discrete".
         step_size: the displacement of a point at rest by an action of 1, in cells, in (0, 1e6].
         inertia: the factor of the velocity from step to step, in [0, 1).
@@ -146,7 +148,7 @@ goal's centre); with `compute_reward`, for HER |
     def __init__(
         self,
         layout: LayoutArgument = "dyna",
-        changes: ChangesLike | None = None,
+        changes: TimedChangesLike | None = None,
         *,
         action: str = "continuous",
         step_size: float = 0.5,
@@ -161,7 +163,8 @@ goal's centre); with `compute_reward`, for HER |
         if isinstance(layout, Mapping) and "layout" not in layout:
             config = MazeConfig.of_levels(_levels(layout, changes, rules), process)
         else:
-            config = MazeConfig(read_schedule(layout, changes, **rules), random_changes=process)
+            schedule, timed = read_timed_changes(layout, changes, **rules)
+            config = MazeConfig(schedule, random_changes=process, timed=timed)
         _check_size(config.first)
         self.action = checked_choice("action", action, ("continuous", "discrete"))
         self.motion = check_motion(step_size, inertia, noise)
@@ -382,7 +385,9 @@ def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
     return motion
 
 
-def _levels(maze: Mapping[str, Any], changes: ChangesLike | None, rules: StepRules) -> LevelSet:
+def _levels(
+    maze: Mapping[str, Any], changes: TimedChangesLike | None, rules: StepRules
+) -> LevelSet:
     """Return the levels of generated mazes."""
     if changes is not None:
         raise ValueError(

@@ -9,8 +9,8 @@ import numpy as np
 
 from dynamaze.common.validation import checked_integer
 
-from ..mazes.change_kinds import UniformSampler
 from ..mazes.layout import Cell, Layout, Rewards
+from ..timing.times import UniformSampler
 
 UNLIMITED = 2**31
 """The number of levels if `levels` is None."""

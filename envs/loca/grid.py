@@ -10,8 +10,8 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import renamed_arguments
 
-from ..changing_maze import MazeConfig
 from ..grid import GridEnv
+from ..maze_config import MazeConfig
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, maze_moves
 from ..mazes.mdp import greedy_policy
 from ..mazes.schedule import read_schedule

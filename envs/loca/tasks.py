@@ -21,8 +21,9 @@ from dynamaze.common.validation import checked_choice, naming, shown
 
 from ..base import MazeEnv
 from ..mazes.layout import Cell, Layout, Rewards
-from ..mazes.schedule import ChangesLike, pairs_of
+from ..mazes.schedule import ChangesLike
 from ..options import copy_reset_options
+from ..timing.timeline import pairs_of
 
 PhasesLike = Mapping[Any, Mapping[str, str]] | Iterable[tuple[int | str, Mapping[str, str]]]
 """Time -> mapping of the task and the starts from then on."""

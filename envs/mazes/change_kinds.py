@@ -14,11 +14,9 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
+from ..timing.times import UniformSampler
 from .layout import Cell, Layout
 from .shortest_paths import bfs_distances
-
-UniformSampler = Callable[[], float]
-"""Draws the next random number of an environment from [0, 1)."""
 
 SHORTCUT_STEPS = 4
 """Least number of steps that a shortcut saves."""

@@ -1,15 +1,12 @@
-"""Random changes of a maze: their times, and the choice of their kinds.
-
-Times are drawn in advance, one change after the other, so that a step between two changes only
-compares the clock with a number.
-"""
+"""Random changes of a maze: their times, and the choice of their kinds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,23 +19,21 @@ from dynamaze.common.validation import (
     shown,
 )
 
-from .change_kinds import CHANGE_KINDS, UniformSampler, randint, reaches_goal
+from ..timing.times import (
+    Bursts,
+    ChangeTimes,
+    EachStep,
+    Every,
+    Once,
+    PendingChange,
+    Poisson,
+    UniformSampler,
+)
+from .change_kinds import CHANGE_KINDS, randint, reaches_goal
 from .layout import Cell, Layout, LayoutError
-from .schedule import LAST_STEP
 
 MAX_TRIES = 32
 """A change is skipped after this many draws that each blocked the goal."""
-
-MAX_RATE = 100.0
-"""Largest rate in changes per step: a step with too many would not come to an end."""
-
-
-class PendingChange(NamedTuple):
-    """Time of the next change."""
-
-    step: int  # the world step from which it holds, perhaps beyond the end of the clock
-    early: float = 0.0  # in [0, 1]: how long before that step a Poisson process has its event
-    remaining: int = 0  # changes that follow on the next steps, in a burst
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,11 +85,10 @@ class RandomChanges:
 
     def __post_init__(self) -> None:
         checked_choice("when", self.when, TIMINGS)
-        for name, check in NUMBER_CHECKS.items():
-            self._check_number(name, check)
-        if self.when == "once":
-            latest = checked_integer("latest", self.latest, self.earliest)  # type: ignore[arg-type]  # checked
-            object.__setattr__(self, "latest", latest)
+        for name in sorted({name for names in NUMBERS.values() for name in names}):
+            self._check_use(name)
+        for name in NUMBERS[self.when]:
+            object.__setattr__(self, name, getattr(self.times, name))
         if self.otherwise is not None:
             checked_choice("otherwise", self.otherwise, CHANGE_KINDS, otherwise="None")
         object.__setattr__(self, "cells", checked_integer("cells", self.cells, 1))
@@ -143,15 +137,20 @@ class RandomChanges:
             name: value for name, value in given.items() if name not in added or value is not None
         }
 
+    @cached_property
+    def times(self) -> ChangeTimes:
+        """The process of the times."""
+        numbers = {name: getattr(self, name) for name in NUMBERS[self.when]}
+        process: ChangeTimes = TIMINGS[self.when](**numbers)
+        return process
+
     def first(self, now: int, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the first change after world step `now`."""
-        return TIMINGS[self.when].after(self, PendingChange(now), uniform)
+        return self.times.first(now, uniform)
 
     def after(self, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the change after one; a Poisson process may have two in one step."""
-        if not TIMINGS[self.when].repeats:
-            return PendingChange(LAST_STEP)
-        return TIMINGS[self.when].after(self, pending, uniform)
+        return self.times.after(pending, uniform)
 
     def apply(self, layout: Layout, agent: Cell | None, uniform: UniformSampler) -> Layout | None:
         """Return the layout after a change, or None if every drawn change blocks the goal.
@@ -195,17 +194,16 @@ class RandomChanges:
                 "expected at least as many walls"
             )
 
-    def _check_number(self, name: str, check: Callable[[str, Any], float]) -> None:
-        value, used = getattr(self, name), name in TIMINGS[self.when].numbers
+    def _check_use(self, name: str) -> None:
+        """Check that a number is given where the process uses it, and not elsewhere."""
+        value, used = getattr(self, name), name in NUMBERS[self.when]
         if used and value is None:
             raise ValueError(f"when={self.when!r} without {name}; expected a number")
         if not used and value is not None:
             raise ValueError(
                 f"{name}={shown(value)} with when={self.when!r}, which does not use it; "
-                f"expected {' and '.join(TIMINGS[self.when].numbers)}"
+                f"expected {' and '.join(NUMBERS[self.when])}"
             )
-        if used:
-            object.__setattr__(self, name, check(name, value))
 
     def _check_range(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
@@ -221,81 +219,17 @@ class RandomChanges:
         object.__setattr__(self, name, (lowest, highest))
 
 
-# -- times ---------------------------------------------------------------------------------------
-
-
-class ChangeTiming(NamedTuple):
-    """One of the processes of change times."""
-
-    numbers: tuple[str, ...]  # the fields of `RandomChanges` that it uses
-    after: Callable[[RandomChanges, PendingChange, UniformSampler], PendingChange]
-    repeats: bool = True
-
-
-def _each_step(
-    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
-) -> PendingChange:
-    return PendingChange(pending.step + _steps_until(changes.probability, uniform))
-
-
-def _poisson(
-    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
-) -> PendingChange:
-    assert changes.rate is not None
-    # Exponential waiting times, by inversion of their distribution function. They are positive:
-    # the random number 0 would put the first change on the present step, which is over.
-    wait = min(-math.log1p(-uniform()) / changes.rate or math.ulp(0.0), float(LAST_STEP))
-    # Counted from the last step: the sum of a late step and a short wait would be rounded.
-    later = max(0, math.ceil(wait - pending.early))
-    return PendingChange(pending.step + later, later - (wait - pending.early))
-
-
-def _bursts(
-    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
-) -> PendingChange:
-    if pending.remaining:
-        return PendingChange(pending.step + 1, remaining=pending.remaining - 1)
-    assert changes.length is not None
-    step = pending.step + _steps_until(changes.probability, uniform)
-    return PendingChange(step, remaining=changes.length - 1)
-
-
-def _periodic(
-    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
-) -> PendingChange:
-    assert changes.period is not None
-    return PendingChange((pending.step // changes.period + 1) * changes.period)
-
-
-def _once(changes: RandomChanges, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
-    assert changes.earliest is not None
-    assert changes.latest is not None
-    wait = changes.earliest + randint(changes.latest - changes.earliest + 1, uniform)
-    return PendingChange(pending.step + wait)
-
-
-def _steps_until(probability: float | None, uniform: UniformSampler) -> int:
-    """Draw the number of steps until an event that has this probability in each step."""
-    assert probability is not None
-    if probability >= 1.0:
-        return 1
-    # A geometric distribution, by inversion of its distribution function.
-    return 1 + int(min(math.log1p(-uniform()) / math.log1p(-probability), float(LAST_STEP)))
-
-
-TIMINGS = {
-    "each_step": ChangeTiming(("probability",), _each_step),
-    "poisson": ChangeTiming(("rate",), _poisson),
-    "bursts": ChangeTiming(("probability", "length"), _bursts),
-    "periodic": ChangeTiming(("period",), _periodic),
-    "once": ChangeTiming(("earliest", "latest"), _once, repeats=False),
+TIMINGS: dict[str, Any] = {
+    "each_step": EachStep,
+    "poisson": Poisson,
+    "bursts": Bursts,
+    "periodic": Every,
+    "once": Once,
 }
+"""The processes of times, by their names here."""
 
-NUMBER_CHECKS: dict[str, Callable[[str, Any], float]] = {
-    "probability": lambda name, value: checked_number(name, value, 0, 1, above=True),
-    "rate": lambda name, value: checked_number(name, value, 0, MAX_RATE, above=True),
-    "period": lambda name, value: checked_integer(name, value, 1),
-    "length": lambda name, value: checked_integer(name, value, 1),
-    "earliest": lambda name, value: checked_integer(name, value, 1),
-    "latest": lambda name, value: checked_integer(name, value, 1),
+NUMBERS = {
+    when: tuple(field.name for field in fields(times) if field.name != "start")
+    for when, times in TIMINGS.items()
 }
+"""The fields of `RandomChanges` that each process uses."""

@@ -10,10 +10,9 @@ counts episodes instead. Other changes may follow on that line, and the layout m
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import index
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Union
 
@@ -30,6 +29,8 @@ from dynamaze.common.validation import (
     shown,
 )
 
+from ..timing.timeline import TimedChange, is_composed, pairs_of, read_changes
+from ..timing.times import EPISODE, At, read_time, unit_name
 from .layout import (
     DEFAULT_REWARDS,
     LEGEND,
@@ -41,22 +42,14 @@ from .layout import (
     text_rows,
 )
 
-LAST_STEP = 2**53
-"""The end of the clock: the last world step, where no further step can be taken.
-
-Up to here a float holds every world step exactly.
-"""
-
 MAX_PHASES = 5000
 """Phases of a text; each takes some tenths of a millisecond to read."""
-
-EPISODE = "episode"
-"""Prefix of the number of an episode at which a maze changes."""
 
 LayoutLike = str | Sequence[str] | npt.NDArray[np.str_] | Path | Layout
 ChangeLike = LayoutLike | Mapping[str, Any]
 LayoutArgument = Union[LayoutLike, "Schedule", Mapping[str, Any]]  # a class below
 ChangesLike = Mapping[int | str, ChangeLike] | Iterable[tuple[int | str, ChangeLike]]
+TimedChangesLike = ChangesLike | TimedChange | Iterable[tuple[int | str, ChangeLike] | TimedChange]
 
 REWARD_FIELDS = {f"{name}_reward": name for name in Rewards._fields}
 NUMERIC_CHANGES = (*REWARD_FIELDS, "slip_probability")
@@ -100,7 +93,7 @@ class Schedule:
     @property
     def unit(self) -> str:
         """The unit of `steps`, in words."""
-        return _unit(self.by_episode)
+        return unit_name(self.by_episode)
 
     @classmethod
     def from_text(
@@ -159,9 +152,14 @@ class Schedule:
             blocks.append(f"@ {word}{step}{numbers}\n{layout.to_text()}")
         return "\n".join(blocks)
 
+    @cached_property
+    def times(self) -> At:
+        """The times of the changes, from one phase to the next."""
+        return At(self.steps[1:])
+
     def phase_at(self, step: int) -> int:
         """Return the number of the phase at a world step, or in an episode."""
-        return bisect_right(self.steps, step) - 1
+        return self.times.count(step)
 
     def check_phase(self, phase: object) -> int:
         """Return the number of a phase after checking it; negative ones count from the end.
@@ -209,6 +207,65 @@ def read_schedule(
         for when, change in sorted(pairs, key=lambda pair: _read_time(pair[0])):
             phases.add(when, change)
     return phases.to_schedule()
+
+
+def read_timed_changes(
+    layout: LayoutArgument,
+    changes: TimedChangesLike | None = None,
+    *,
+    rewards: Rewards = DEFAULT_REWARDS,
+    slip_probability: float = 0.0,
+) -> tuple[Schedule, tuple[TimedChange, ...]]:
+    """Return the schedule of an environment's arguments, and its changes of other times.
+
+    Where all changes come at given times, they are the schedule's. Otherwise the schedule has one
+    phase, and all changes are of the second kind: each is applied to the layout that it finds.
+
+    Args:
+        layout: as of `read_schedule`.
+        changes: the same, or a `TimedChange`, or a list of them (see `timing.timeline`).
+        rewards: as of `read_schedule`.
+        slip_probability: the same.
+
+    Raises:
+        LayoutError: for an invalid maze or schedule, or a change that does not fit the first one.
+        ValueError: for an unknown key, or a number outside its range.
+        TypeError: for anything but the above.
+    """
+    numbers: Any = {"rewards": rewards, "slip_probability": slip_probability}
+    if not is_composed(changes):
+        return read_schedule(layout, changes, **numbers), ()  # type: ignore[arg-type]  # checked
+    with naming("changes"):
+        timed = read_changes(changes)
+    if all(isinstance(each.times, At) for each in timed):
+        return read_schedule(layout, _pairs_at(timed), **numbers), ()
+    first = read_schedule(layout, {}, **numbers)
+    for each in timed:
+        with naming("changes"):
+            apply_changes(first.layouts[0], each.changes)
+    return first, timed
+
+
+def apply_changes(layout: Layout, changes: Iterable[ChangeLike]) -> Layout:
+    """Return the layout after several changes.
+
+    Raises:
+        LayoutError, ValueError, TypeError: as `apply_change`.
+    """
+    for change in changes:
+        layout = apply_change(layout, change)
+    return layout
+
+
+def _pairs_at(timed: Iterable[TimedChange]) -> list[tuple[int | str, ChangeLike]]:
+    """Return the pairs of time and change of changes at given times."""
+    pairs: list[tuple[int | str, ChangeLike]] = []
+    for each in timed:
+        word = f"{EPISODE} " if each.by_episode else ""
+        for number, step in enumerate(each.times.steps):  # type: ignore[attr-defined]  # `At`
+            change = each.changes[number % len(each.changes)]
+            pairs.append((f"{word}{step}" if word else step, change))
+    return pairs
 
 
 def apply_change(layout: Layout, change: ChangeLike) -> Layout:
@@ -277,7 +334,7 @@ class _Phases:
             raise LayoutError(
                 "changes at world steps and changes at episodes; expected one kind of them"
             )
-        unit, before = _unit(by_episode), self._steps[-1]
+        unit, before = unit_name(by_episode), self._steps[-1]
         if step <= before:
             raise LayoutError(f"a change at {unit} {step}; expected one after {unit} {before}")
         with naming(f"after the change at {unit} {step}"):
@@ -375,27 +432,6 @@ def _cells(name: str, cells: Any) -> tuple[Cell, ...]:
         ) from None
 
 
-def _unit(by_episode: bool) -> str:
-    return EPISODE if by_episode else "world step"
-
-
-def pairs_of(changes: Any) -> list[tuple[Any, Any]]:
-    """Return changes, a mapping or pairs, as pairs of time and change.
-
-    Raises:
-        TypeError: for anything else.
-    """
-    try:
-        if isinstance(changes, str | bytes):
-            raise TypeError
-        pairs = changes.items() if isinstance(changes, Mapping) else changes
-        return [(when, change) for when, change in pairs]
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"changes={shown(changes)}; expected a mapping or pairs of world step and change"
-        ) from None
-
-
 def _read_heading(line: str) -> tuple[str, dict[str, float]]:
     """Return the time and the numbers that change, which follow the ``@`` of a line."""
     words = line[1:].split()
@@ -415,22 +451,11 @@ def _read_heading(line: str) -> tuple[str, dict[str, float]]:
 
 
 def _read_time(when: Any) -> tuple[bool, int]:
-    """Return True if a change counts episodes, and the number of its world step or episode."""
-    number = when
-    words = when.split(maxsplit=1) if isinstance(when, str) else []
-    by_episode = words[:1] == [EPISODE]
-    unit = _unit(by_episode)
-    if by_episode:
-        number = words[-1]
+    """Return a time as `read_time` does; another error is a `LayoutError`."""
     try:
-        if isinstance(number, bool):
-            raise TypeError
-        step = int(number) if isinstance(number, str) else index(number)
-    except (TypeError, ValueError):
-        raise LayoutError(f"a change at {unit} {shown(number)}; expected a whole number") from None
-    if not 1 <= step <= LAST_STEP:
-        raise LayoutError(f"a change at {unit} {shown(step)}; expected 1 to {LAST_STEP}")
-    return by_episode, step
+        return read_time(when)
+    except ValueError as error:
+        raise LayoutError(str(error)) from None
 
 
 # The mazes of Sutton & Barto (2018), chapter 8. All have 6 rows and 9 columns. Checked by

@@ -24,7 +24,6 @@ from ..base import AttachedState, RestoredState, check_configuration, longer_tra
 from ..changing_maze import ChangingMaze
 from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Cell
-from ..mazes.schedule import LAST_STEP
 from ..options import (
     AFTER_GOAL,
     MAX_UNIFORMS,
@@ -37,6 +36,7 @@ from ..options import (
     parse_seeds,
     reading_state,
 )
+from ..timing.times import LAST_STEP
 from .kernel import (
     BEGINS,
     CHANGES,

@@ -10,7 +10,7 @@ import pytest
 
 from dynamaze.envs import Layout, LayoutError
 
-from .helpers import ALL_KINDS, BY_EPISODE, NUMBERS, SEVERAL
+from .helpers import ALL_KINDS, BY_EPISODE, NUMBERS, SEVERAL, TIMED
 
 CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     "by episode": ("DynaMaze-v0", BY_EPISODE),
@@ -33,6 +33,7 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
         "DynaMazeDrifting-v0",
         {"random_changes": {"when": "each_step", "probability": 0.2, "cells": 2}},
     ),
+    "timed": ("DynaMaze-v0", TIMED),
     "everything": (
         "DynaMaze-v0",
         {"layout": SEVERAL, "slip_probability": 0.2, "random_changes": ALL_KINDS},

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.envs import at, bursts, cycle, every, poisson
 from dynamaze.envs.vector.base import MazeVectorEnv
 
 Same = Callable[[Any, Any], None]
@@ -24,6 +25,17 @@ BY_EPISODE: dict[str, Any] = {
 NUMBERS: dict[str, Any] = {
     "changes": {30: {"slip_probability": 0.4}, 60: {"goal_reward": 5, "start": [[0, 0], [5, 5]]}}
 }
+TIMED: dict[str, Any] = {
+    "changes": [
+        every(25, cycle({"slip_probability": 0.4}, {"slip_probability": 0.0})),
+        poisson(0.05, cycle({"goal": (0, 3)}, {"goal": (5, 8)}, "blocking")),
+        bursts(0.05, 3, {"layout": "shortcut", "goal_reward": 2}),
+        at(["episode 2", "episode 4"], cycle({"start": (5, 0)}, {"start": (0, 0)})),
+    ],
+    "random_changes": {"when": "each_step", "probability": 0.1},
+}
+"""Schedules of all kinds beside each other."""
+
 ALL_KINDS: dict[str, Any] = {
     "when": "bursts",
     "probability": 0.05,

@@ -13,7 +13,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 from dynamaze.envs import DynaMazeEnv
-from dynamaze.envs.base import CHECKERS_STEPS
+from dynamaze.envs.restarts import CHECKERS_STEPS
 
 UP = 0
 

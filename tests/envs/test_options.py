@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeContinuousEnv, DynaMazeEnv, Layout
-from dynamaze.envs.changing_maze import layout_to_json
-from dynamaze.envs.mazes.schedule import LAST_STEP
+from dynamaze.envs.maze_config import layout_to_json
 from dynamaze.envs.options import (
     EnvOptions,
     check_render_mode,
@@ -23,6 +22,7 @@ from dynamaze.envs.options import (
     invalid_action,
     parse_reset_options,
 )
+from dynamaze.envs.timing.times import LAST_STEP
 
 JUNK = st.one_of(
     st.none(),
@@ -268,7 +268,7 @@ def test_junk_state_changes_nothing(field: str, junk: Any) -> None:
         ({"state": True}, "state=True;"),
         ({"world_step": 2**63}, "world_step=9223372036854775808; expected a whole number from 0"),
         ({"world_step": True}, "world_step=True;"),
-        ({"world_step": 10}, "world step 10 of a state whose maze changes at 9"),
+        ({"world_step": 10}, "after 0 scheduled changes at world step 10; expected 1"),
         ({"world": {}}, "not a state that get_state"),
         ({"world": None}, "not a state that get_state"),
         ({"uniforms": [0.5, 1.0]}, "uniforms"),

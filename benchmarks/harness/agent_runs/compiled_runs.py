@@ -35,10 +35,11 @@ from dynamaze.benchmarks.harness.running.threads import in_threads
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs import GridEnv
-from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
+from dynamaze.envs.changing_maze import ChangingMaze
+from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.mazes.dynamics import Dynamics
-from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import clock_ended
+from dynamaze.envs.timing.times import LAST_STEP
 from dynamaze.envs.vector.kernel import (
     BatchedEnvState,
     MazeTables,

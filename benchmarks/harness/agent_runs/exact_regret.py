@@ -136,7 +136,7 @@ def phases_of(env: gym.Env[Any, Any], steps: int, gamma: float) -> list[Phase]:
     if has_table(maze) and not isinstance(maze, GridEnv):
         return [Phase(0, steps, best_rate(mdp_of(maze), gamma))]
     config = getattr(maze, "maze_config", None) if isinstance(maze, GridEnv) else None
-    if config is None or config.changes_at_reset or config.random_changes is not None:
+    if config is None or config.changes_at_reset or not config.is_known:
         return [Phase(0, steps, np.nan)]
     starts = [step for step in config.schedule.steps if step < steps]
     return [

@@ -15,8 +15,8 @@ import pytest
 
 from dynamaze.envs import Layout, RandomChanges
 from dynamaze.envs.mazes.change_kinds import reaches_goal
-from dynamaze.envs.mazes.random_changes import PendingChange
-from dynamaze.envs.mazes.schedule import DYNA, LAST_STEP
+from dynamaze.envs.mazes.schedule import DYNA
+from dynamaze.envs.timing.times import LAST_STEP, PendingChange
 
 EVENTS = 20_000
 

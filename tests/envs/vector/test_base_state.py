@@ -14,10 +14,11 @@ from gymnasium.vector import AutoresetMode
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
 
-from ..helpers import ALL_KINDS, BY_EPISODE, SEVERAL, N, Same, actions_of, both, step_both
+from ..helpers import ALL_KINDS, BY_EPISODE, SEVERAL, TIMED, N, Same, actions_of, both, step_both
 
 CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "random": ("DynaMaze-v0", {"layout": SEVERAL, "random_changes": ALL_KINDS}),
+    "timed": ("DynaMaze-v0", TIMED),
     "episodes": ("DynaMaze-v0", {**BY_EPISODE, "slip_probability": 0.2}),
     "generated": ("DynaMazeGenerated-v0", {"size": 5, "levels": 4, "random_changes": ALL_KINDS}),
     "adaptation": ("DynaMazeAdaptation-v0", {"size": 5, "levels": 4, "run_steps": 16}),

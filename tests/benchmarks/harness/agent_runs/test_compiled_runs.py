@@ -38,7 +38,8 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     run_many,
 )
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
-from dynamaze.envs.mazes.schedule import LAST_STEP
+from dynamaze.envs import cycle, every, poisson
+from dynamaze.envs.timing.times import LAST_STEP
 from dynamaze.envs.vector import kernel
 from dynamaze.envs.vector.kernel import refill_one
 
@@ -141,6 +142,13 @@ def test_run_draws_only_numbers_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CHANGING: dict[str, dict[str, Any]] = {
+    "DynaMazeBlocking-v0": {
+        "changes": [
+            every(40, cycle("shortcut", "blocking")),
+            poisson(0.02, cycle({"goal": (0, 3)}, {"goal": (0, 8)})),
+            every("episode 3", cycle({"start": (0, 0)}, {"start": (5, 3)})),
+        ],
+    },
     "DynaMazeDrifting-v0": {"random_changes": {"probability": 0.05, "what": ["walls", "start"]}},
     "DynaMazeGenerated-v0": {"size": 5, "levels": 4, "observation": "index"},
     "DynaMaze-v0": {

@@ -1,0 +1,1 @@
+"""Changes of any Gymnasium environment: its attributes and tables, by the clock of the mazes."""

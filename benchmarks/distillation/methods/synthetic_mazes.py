@@ -116,7 +116,7 @@ EXPERIMENT = MethodExperiment(
     runs=40,
     lesson=(
         "Two small mazes hold all that this architecture has to learn; which two matters: not "
-        "mazes of the test's kind, but open ones with goals at edges and in corners."
+        "mazes of the test's kind, but open ones with several goals."
     ),
     columns=(RETURN, SUCCESS, SHARE),
     testing={"steps": 2, "mazes": 2},

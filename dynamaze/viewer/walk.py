@@ -15,7 +15,9 @@ from dynamaze.envs.base import MazeEnv
 from .environment import Camera
 from .overlays import GAMMA, EnvOverlays
 from .statistics import RecordStatistics, format_count, format_regret
+from .view import View
 from .window import (
+    MOUSE_KEYS,
     MOUSE_LINES,
     OVERLAY_LINES,
     POLL_SECONDS,
@@ -133,7 +135,7 @@ SHORTEST_PATH_KEY = "t"
 KEYS = (
     "arrow keys or W A S D: walk;  R: new episode;  T: the shortest path;  Esc or Q: end\n"
     "1: optimal values,  2: action values,  3: policy,  4: visits,  0: none of them\n"
-    f"{SHARED_KEYS}"
+    f"{MOUSE_KEYS}\n{SHARED_KEYS}"
 )
 
 HELP = (
@@ -180,10 +182,8 @@ class WalkSession:
         self._overlays = EnvOverlays(self.state.maze, self._recorded)
         self._pressed: list[str] = []  # keys that are not handled yet
         self.window = ViewerWindow(
-            env,
-            camera=camera,
+            View(env, camera, self._overlays),
             display=open_window(title),
-            overlay_source=self._overlays,
             help_lines=HELP,
             clock=clock,
         )

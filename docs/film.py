@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 GAMMA = 0.95
 CELL = 28  # pixels
 LAST_FRAMES = 20  # repetitions of the last frame, so that its numbers can be read
-LEARNER = "builtin:learner"
+LEARNER = "builtin:map_value_iteration"
 TRAIL = ("trail", "changed")
 
 

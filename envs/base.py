@@ -530,7 +530,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
                 or probabilities: the walls of a model, compared with the true ones. `planned`
                 (n, 2), pairs of state and action, the newest last: the planner's last updates.
                 `tree` (S,): visits of a search tree. `trail`, `changed`: bools, False hides them.
-                `value_range`: the ends of the colours of `values` and `q`.
+                `value_range`: the ends of the colours of `values` and `q`. `dark`: a bool, True
+                covers the cells of which `belief` knows nothing.
 
         Raises:
             ValueError: for an unknown name, or an array that does not fit; TypeError for anything

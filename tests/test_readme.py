@@ -34,7 +34,8 @@ DOCUMENTS = (
     *(ROOT / "docs" / f"{name}.md" for name in DOCS),
 )
 TEXT = README.read_text(encoding="utf-8")
-FILM = ROOT / "docs" / "learning.gif"
+FILMS = ("learning",)
+"""Films of the README, by their names in docs/film.py."""
 
 MAX_WORDS = 1000
 MAX_FILM_BYTES = 400_000
@@ -262,21 +263,24 @@ def test_readme_names_callable_exports() -> None:
         assert callable(getattr(dynamaze.distill, name)), name
 
 
-def test_film_is_near_top_and_small() -> None:
-    assert "(docs/learning.gif)" in "".join(TEXT.splitlines(keepends=True)[:12])
-    assert FILM.stat().st_size <= MAX_FILM_BYTES
+@pytest.mark.parametrize("name", FILMS)
+def test_film_is_near_top_and_small(name: str) -> None:
+    assert f"(docs/{name}.gif)" in "".join(TEXT.splitlines(keepends=True)[:12])
+    assert (ROOT / "docs" / f"{name}.gif").stat().st_size <= MAX_FILM_BYTES
 
 
-def test_film_command_makes_same_film(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FILMS)
+def test_film_command_makes_same_film(name: str, tmp_path: Path) -> None:
     assert "`python docs/film.py`" in TEXT
-    film = load_film_script()
-    made = list(islice(film.frames(), 20))
-    Animation(made, fps=film.FPS).save(tmp_path / "film.gif")
+    script = load_film_script()
+    film = script.FILMS[name]
+    made = list(islice(script.frames(film), 20))
+    Animation(made, fps=film.fps).save(tmp_path / "film.gif")
     with Image.open(tmp_path / "film.gif") as image:
         assert len(list(ImageSequence.Iterator(image))) == len(made)
-    with Image.open(FILM) as image:
+    with Image.open(ROOT / "docs" / f"{name}.gif") as image:
         stored = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
-    assert len(stored) == sum(len(steps) for _, steps in film.PARTS)
+    assert len(stored) == sum(map(len, film.shown)) - 1 + script.LAST_FRAMES
     for frame, expected in zip(stored, made, strict=False):
         # Similar colors share an entry of the film's table.
         assert np.abs(frame.astype(int) - expected).mean() < 6

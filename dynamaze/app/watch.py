@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
-from dynamaze.benchmarks.harness.agent_runs.resolver import is_policy, resolve_agent
+from dynamaze.benchmarks.harness.agent_runs.resolver import is_policy, named_text, resolve_agent
 from dynamaze.distill.data.acting import keeps_map
 from dynamaze.distill.export.load import LoadedPolicy, open_policy
 from dynamaze.envs.base import MazeEnv
@@ -33,13 +33,14 @@ from ..common.options import (
 )
 from ..common.registration import ENVIRONMENTS
 from ..common.validation import naming, shown
-from ..viewer.environment import Camera, make_env
-from ..viewer.overlays import overlays_of
+from ..viewer.comparison import Comparison, room_of_each
+from ..viewer.environment import make_env, with_drawn_changes
 from ..viewer.policies import FixedPolicyAgent, MapPolicyAgent
-from ..viewer.session import HELP, Controls, ViewerSession, Watchable
-from ..viewer.statistics import EpisodeStatistics, RecordStatistics
+from ..viewer.runs import Watchable, WatchedRun
+from ..viewer.session import HELP, SEVERAL_HELP, Controls, ViewerSession
 from ..viewer.window import (
     MAX_SIZE,
+    MOUSE_KEYS,
     OVERLAY_KEYS,
     SHARED_KEYS,
     ViewerWindow,
@@ -48,6 +49,7 @@ from ..viewer.window import (
 )
 from .watched_agents import watchable_agent
 from .watched_envs import (
+    GENERATED,
     agent_name,
     make_agent_env,
     naming_student,
@@ -57,8 +59,7 @@ from .watched_envs import (
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
-    f"{OVERLAY_KEYS}\n"
-    f"{SHARED_KEYS}"
+    f"{OVERLAY_KEYS}"
 )
 
 WITHOUT_DISPLAY = (
@@ -71,6 +72,9 @@ TABLE_AGENTS = ("DynaQPlus", "DynaQ", "QLearning")
 
 TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
 """Options of `TABLE_AGENTS` alone."""
+
+DRAWN_STEPS = 10_000
+"""World steps up to which several agents have random changes, without --steps."""
 
 DEFAULT_ENV_ID = "DynaMazeShortcut-v0"
 """Id of the environment, unless another one is given."""
@@ -111,6 +115,9 @@ class Watch:
     mazes, unless --levels is given."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """The same as --agent, for a distilled student: .safetensors, .onnx or builtin:NAME."""
+    agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[AGENT ...]")] = ()
+    """Several agents side by side, each as of --agent or LABEL=AGENT: the same maze with the same
+    changes, and the regret of all below. A click does not edit the mazes then."""
     planning_steps: PlanningSteps = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: PositiveFraction = 1.0
@@ -140,6 +147,8 @@ class Watch:
     overlay: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")] = ()
     """Overlays shown from the beginning: state-values, action-values, policy, visit-counts,
     predicted-walls, planning-updates."""
+    dark: bool = False
+    """Cover the cells of which the agent knows nothing; shows the walls that it predicts."""
     save: Annotated[OutputFile | None, tyro.conf.arg(metavar="FILE")] = None
     """Record a video: a name in .gif, .png or .mp4. Together with --steps it needs no display, and
     shows its progress."""
@@ -158,29 +167,29 @@ def main(config: Watch) -> None:
     """
     config = _checked(config)
     visible = display_available(config)
-    student = None if config.policy is None else open_policy(config.policy)
-    env = make_watched_env(config, student)
+    envs: list[gym.Env[Any, Any]] = []
     try:
-        controls = Controls(config.fps)
-        session, agent = make_session(config, env, controls, visible=visible, student=student)
-        statistics, window = session.statistics, session.window
+        session = make_session(config, Controls(config.fps), envs, visible=visible)
+        watched, window = session.watched, session.window
         if config.save is not None:
             with naming(f"save={os.fspath(config.save)!r}"):
                 window.recorder.start(config.save)
-        print(opening_message(statistics.title, env, visible=visible), flush=True)
+        keys = [KEYS, *([] if config.agents else [MOUSE_KEYS]), SHARED_KEYS] if visible else []
+        print("\n".join([opening_message(watched.title, envs[0]), *keys]), flush=True)
         try:
             with window:
-                session.run(agent, config.steps, progress=config.save is not None)
+                session.run(config.steps, progress=config.save is not None)
         finally:
-            if statistics.num_steps:
-                print(statistics.summary(session.regret))
+            if summary := watched.summary():
+                print(summary)
             for path in window.recorder.saved:
                 print(f"saved {path}")
         if config.save is not None and window.recorder.error is not None:
             error = window.recorder.error
             raise OSError(f"{config.save} was not written: {error}") from error
     finally:
-        env.close()
+        for env in envs:
+            env.close()
 
 
 def display_available(config: Watch) -> bool:
@@ -198,12 +207,16 @@ def display_available(config: Watch) -> bool:
     return True
 
 
-def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.Env[Any, Any]:
+def make_watched_env(
+    config: Watch, student: LoadedPolicy | None = None, *, own_maze: bool = True
+) -> gym.Env[Any, Any]:
     """Make the environment, with the observations that the agent or the student needs.
 
     Args:
         config: the options.
         student: content of the policy's file.
+        own_maze: False if other agents act in the same maze: of the environment that the policy
+            was trained in, only the observation is taken.
 
     Raises:
         ValueError, gymnasium.error.Error: as `main`.
@@ -213,7 +226,7 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
         options = dict(student.card.environment)
         student_env_id = options.pop("id", None)
     env_id = _env_id(config, student_env_id)
-    if env_id != student_env_id:  # only the observation applies to another environment
+    if env_id != student_env_id or not own_maze:  # only the observation applies to another maze
         names = {"observation"} & set(options) if env_id in ENVIRONMENTS else set()
         options = {name: options[name] for name in names}
     if student is not None and env_id in ENVIRONMENTS:
@@ -237,45 +250,104 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
 
 def make_session(
     config: Watch,
-    env: gym.Env[Any, Any],
     controls: Controls,
+    envs: list[gym.Env[Any, Any]],
     *,
     visible: bool = True,
-    student: LoadedPolicy | None = None,
-) -> tuple[ViewerSession, Watchable]:
-    """Make the session and the agent.
+) -> ViewerSession:
+    """Make the session with its agent, or with several side by side.
 
     Args:
         config: the options.
-        env: the agent's environment.
         controls: speed, pause and end.
+        envs: receives the environment of each agent, to be closed at the end.
         visible: open a window.
-        student: acts instead of the agent.
 
     Raises:
-        TypeError, ValueError: as `main`.
+        TypeError, ValueError, gymnasium.error.Error: as `main`.
     """
-    camera = Camera(env, max_size_on_desktop() if visible else MAX_SIZE)
-    recorded = RecordStatistics(env, camera, config.gamma)
-    agent: Watchable
-    if student is None:
-        name = config.agent or agent_name(suited_agent(_id(env), None))
-        agent = make_agent(config, recorded)
-    else:
-        name = Path(config.policy or student.kind).name
-        kind = MapPolicyAgent if keeps_map(student.policy) else FixedPolicyAgent
-        agent = kind(recorded, student.policy, name, config.seed)
-    statistics = EpisodeStatistics(f"{name} in {_id(env)}")
+    configs = _configs_of_agents(config) if config.agents else [(None, config)]
+    size = max_size_on_desktop() if visible else MAX_SIZE
+    if config.agents:
+        size = room_of_each(len(configs), size)
+    runs = [_make_run(each, name, envs, size) for name, each in configs]
+    comparison = Comparison(*runs) if config.agents else None
+    watched = runs[0] if comparison is None else comparison
     window = ViewerWindow(
-        env,
-        camera=camera,
-        display=open_window(statistics.title) if visible else None,
-        overlay_source=overlays_of(agent, camera.maze, recorded),
-        help_lines=HELP,
+        *(run.view for run in runs),
+        display=open_window(watched.title) if visible else None,
+        arrangement=comparison,
+        help_lines=HELP if comparison is None else SEVERAL_HELP,
         clock=controls.clock,
     )
-    window.show_overlays(config.overlay)
-    return ViewerSession(window, controls, statistics, recorded), agent
+    window.show_overlays([*config.overlay, *(["belief"] if config.dark else [])])
+    return ViewerSession(window, controls, watched)
+
+
+def _make_run(
+    config: Watch, name: str | None, envs: list[gym.Env[Any, Any]], size: tuple[int, int]
+) -> WatchedRun:
+    """Make the environment and the agent.
+
+    Args:
+        config: the options.
+        name: of one of several agents; None for a single one, which has the name of its options.
+        envs: receives the environment.
+        size: largest (width, height) of the picture, in pixels.
+    """
+    student = None if config.policy is None else open_policy(config.policy)
+    env = make_watched_env(config, student, own_maze=name is None)
+    env_id = _id(env)
+    if name is None:
+        named = config.policy or config.agent or agent_name(suited_agent(env_id, None))
+        label = named if student is None else Path(named).name
+    else:
+        assert config.seed is not None
+        env, label = with_drawn_changes(env, config.seed, config.steps or DRAWN_STEPS), name
+    envs.append(env)
+
+    def make(recorded: gym.Env[Any, Any]) -> Watchable:
+        if student is None:
+            return make_agent(config, recorded)
+        kind = MapPolicyAgent if keeps_map(student.policy) else FixedPolicyAgent
+        return kind(recorded, student.policy, label, config.seed)
+
+    return WatchedRun(
+        label,
+        env,
+        make,
+        gamma=config.gamma,
+        max_size=size,
+        dark=config.dark,
+        env_id=env_id,
+    )
+
+
+def _configs_of_agents(config: Watch) -> list[tuple[str | None, Watch]]:
+    """Return the name and the options of each of several agents.
+
+    Options of the table agents apply to these alone.
+    """
+    env_id = _env_id(config)
+    common = replace(
+        config,
+        env_id=env_id,
+        agents=(),
+        seed=_drawn_seed() if config.seed is None else config.seed,
+        # All agents must see the same mazes, and some learn in one alone.
+        levels=1 if env_id == GENERATED and config.levels is None else config.levels,
+    )
+    others = replace(common, **{name: getattr(Watch, name) for name in TABLE_OPTIONS})
+    named = [named_text(text) for text in config.agents]
+    is_table = [suited_agent(env_id, text) in TABLE_AGENTS for _, text in named]
+    return [
+        (name, _checked(replace(common if table or not any(is_table) else others, agent=text)))
+        for (name, text), table in zip(named, is_table, strict=True)
+    ]
+
+
+def _drawn_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
 
 
 def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
@@ -287,9 +359,7 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
     """
     name = suited_agent(_id(env), config.agent)
     factory = _table_agent(config, name) if name in TABLE_AGENTS else resolve_agent(name)
-    seed = config.seed
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    seed = _drawn_seed() if config.seed is None else config.seed
     with naming(f"agent {shown(config.agent or agent_name(name))}"):
         return watchable_agent(factory, env, seed, config.steps)
 
@@ -309,14 +379,14 @@ def _table_agent(config: Watch, name: str) -> Callable[..., Watchable]:
     return partial(DynaQPlus, **arguments, kappa=config.kappa)
 
 
-def opening_message(title: str, env: gym.Env[Any, Any], *, visible: bool = True) -> str:
-    """Return the message printed before the window opens."""
+def opening_message(title: str, env: gym.Env[Any, Any]) -> str:
+    """Return the agents, the environment and its changes in one line."""
     maze = env.unwrapped
     changes = ""
     if isinstance(maze, MazeEnv) and not maze.schedule.by_episode:
         steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
         changes = f", which changes at step {steps}" if steps else ""
-    return f"{title}{changes}.\n{KEYS if visible else ''}".rstrip()
+    return f"{title}{changes}."
 
 
 def _env_id(config: Watch, default: str | None = None) -> str:
@@ -334,6 +404,13 @@ def _checked(config: Watch) -> Watch:
         ValueError: a number outside its range, or an option of the table agents for another one.
     """
     check_numbers(config)
+    if config.agents:
+        for name in ("agent", "policy"):
+            if getattr(config, name) is not None:
+                raise ValueError(
+                    f"{name}={getattr(config, name)!r} with agents; expected one of them"
+                )
+        return config
     if config.agent is not None and is_policy(config.agent):
         if config.policy is not None:
             raise ValueError(

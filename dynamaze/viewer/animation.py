@@ -18,6 +18,7 @@ from dynamaze.envs.rendering.scene import Frame
 from .environment import Camera, make_env
 from .overlays import overlays_of
 from .statistics import RecordStatistics, format_regret
+from .view import View
 from .window import ViewerWindow
 
 MAX_SIZE = (480, 360)  # largest size of a maze in pixels
@@ -66,9 +67,7 @@ def animate(
     camera = Camera(made, MAX_SIZE)
     recorded = RecordStatistics(made, camera, gamma_of(policy))
     source = overlays_of(policy, camera.maze, recorded, learns=False)
-    window = ViewerWindow(
-        made, camera=camera, display=None, overlay_source=source, min_size=MIN_SIZE
-    )
+    window = ViewerWindow(View(made, camera, source), display=None, min_size=MIN_SIZE)
     window.show_overlays(overlays)
     steps = _episodes(policy_episodes(act, recorded, seed), episodes, max_steps)
     return Animation(_frames(steps, window, recorded), fps=fps)
@@ -139,10 +138,10 @@ def _frames(
     regret = "0"
     for step in steps:
         if step.episode_length == 1:
-            window.snapshot = recorded.initial_snapshot
+            window.views[0].snapshot = recorded.initial_snapshot
             yield window.compose_frame(_fields(step.episode, 0, 0.0, regret), "")
         regret = format_regret(recorded.total_regret)
-        window.snapshot = recorded.final_snapshot
+        window.views[0].snapshot = recorded.final_snapshot
         yield window.compose_frame(
             _fields(step.episode, step.episode_length, step.episode_return, regret), ""
         )

@@ -13,7 +13,9 @@ from gymnasium import spaces
 
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
 from dynamaze.envs.mazes.layout import Cell
+from dynamaze.envs.mazes.schedule import Schedule
 from dynamaze.envs.rendering.frame import FramePainter, fitting_cell_size
 from dynamaze.envs.rendering.scene import Frame, Scene, check_frame
 from dynamaze.envs.rendering.window import LARGEST_CELL as LARGEST_WINDOW_CELL
@@ -48,6 +50,46 @@ def make_env(
     if table and has_cells and not isinstance(env.observation_space, TABULAR_SPACES):
         return gym.make(env_id, render_mode=render_mode, observation="index", **given)
     return env
+
+
+def with_drawn_changes(env: gym.Env[Any, Any], seed: int, steps: int) -> gym.Env[Any, Any]:
+    """Return an environment whose changes do not depend on the agent that acts in it.
+
+    Random changes avoid the agent, and so differ from agent to agent. Here they are drawn once, in
+    one maze, and then hold at their world steps whoever acts. An environment without random changes
+    is returned as it is.
+
+    Args:
+        env: the environment.
+        seed: of the maze, if it is generated, and of its changes.
+        steps: world steps up to which changes are drawn.
+    """
+    maze = env.unwrapped
+    if not isinstance(maze, GridEnv) or maze.maze_config.random_changes is None:
+        return env
+    assert env.spec is not None
+    made = make_env(
+        "DynaMaze-v0",
+        layout=drawn_schedule(maze.maze_config, seed, steps),
+        observation=env.spec.kwargs.get("observation"),
+        max_episode_steps=env.spec.max_episode_steps,
+    )
+    env.close()
+    return made
+
+
+def drawn_schedule(config: MazeConfig, seed: int, steps: int) -> Schedule:
+    """Draw a maze, and its random changes up to a world step as if no agent were in it."""
+    uniform = np.random.default_rng(seed).random
+    maze = ChangingMaze(config)
+    maze.restart(uniform)
+    maze.begin_episode(0, uniform)
+    phases = {0: maze.layout}
+    while maze.next_change <= steps:
+        step = maze.next_change
+        maze.apply_due_changes(step, None, uniform)
+        phases[step] = maze.layout
+    return Schedule(tuple(phases.values()), tuple(phases))
 
 
 class Camera:

@@ -299,7 +299,8 @@ class PredictedWalls:
 
     A pair predicted to stay in its cell implies a wall on that side; one predicted to leave implies
     none. The probability of a wall is the mean over the pairs that lead into the cell: a model that
-    has seen a wall from one side only may still predict a free cell from the other.
+    has seen a wall from one side only may still predict a free cell from the other. A cell that no
+    visited pair leads into is free if the model has seen an action in it.
     """
 
     def __init__(self, model: Any, shape: tuple[int, int]) -> None:
@@ -322,7 +323,7 @@ class PredictedWalls:
         self._stays[states, actions] = np.where(predicted.visits > 0, stays, np.nan)
 
     def probabilities(self) -> FloatArray:
-        """Return the probability of a wall, (rows, cols); NaN where no visited pair leads."""
+        """Return the probability of a wall, (rows, cols); NaN where nothing is predicted."""
         rows, cols = self._shape
         votes, total = np.zeros((rows, cols)), np.zeros((rows, cols))
         stays = self._stays.reshape(rows, cols, NUM_ACTIONS)
@@ -333,7 +334,8 @@ class PredictedWalls:
             predicted = stays[..., action][source]
             votes[target] += ~np.isnan(predicted)
             total[target] += np.nan_to_num(predicted)
-        return np.where(votes > 0, total / np.maximum(votes, 1), np.nan)
+        acted = ~np.isnan(stays).all(axis=2)
+        return np.where(votes > 0, total / np.maximum(votes, 1), np.where(acted, 0.0, np.nan))
 
 
 def _shifted(offset: int, length: int) -> slice:

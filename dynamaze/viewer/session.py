@@ -1,4 +1,4 @@
-"""Session of a watched agent: the viewer decides after each step when the next one is taken."""
+"""Session of watched agents: the viewer decides after each step when the next one is taken."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Protocol
-
-from dynamaze.agents import Step
+from typing import Any
 
 from .recording import VIDEO_FPS, with_progress
-from .statistics import EpisodeStatistics, RecordStatistics
+from .runs import Watched
 from .window import MOUSE_LINES, OVERLAY_LINES, POLL_SECONDS, SHARED_LINES, ViewerWindow
 
 SNAPSHOT_SPEED = 60
@@ -35,63 +33,51 @@ HELP = (
 )
 
 
-class Watchable(Protocol):
-    """Agent or policy that can be watched."""
-
-    def steps(self) -> Iterator[Step]:
-        """Act without end, one step at a time."""
+SEVERAL_HELP = tuple(line for line in HELP if line not in MOUSE_LINES)
+"""Help of several agents, whose mazes the mouse does not edit."""
 
 
 class ViewerSession:
-    """Session that draws an agent's steps and lets the user control it.
+    """Session that draws the steps of agents and lets the user control them.
 
     Without a window each step lasts 1 / speed seconds of the video's time.
 
     Args:
         window: draws, and receives the user's input.
         controls: speed, pause and end.
-        statistics: counts the steps.
-        recorded: wrapper around the agent's environment.
+        watched: run of an agent, or of several, that the window shows.
     """
 
-    def __init__(
-        self,
-        window: ViewerWindow,
-        controls: Controls,
-        statistics: EpisodeStatistics,
-        recorded: RecordStatistics,
-    ) -> None:
-        self.window, self.controls, self.statistics = window, controls, statistics
-        self._recorded = recorded
+    def __init__(self, window: ViewerWindow, controls: Controls, watched: Watched) -> None:
+        self.window, self.controls, self.watched = window, controls, watched
         self._drawn = self._polled = -math.inf  # times of the last drawing and polling
         self._cost = 0.0  # duration of the last drawing, in seconds
         self._video_time = 0.0
 
-    def run(self, agent: Watchable, steps: int | None = None, *, progress: bool = False) -> None:
-        """Run an agent until the user ends the session, or for a number of steps.
+    def run(self, steps: int | None = None, *, progress: bool = False) -> None:
+        """Run the agents until the user ends the session, or for a number of steps.
 
         Args:
-            agent: the agent.
             steps: number of steps; None for no limit.
             progress: show the progress of that number of steps on stderr.
         """
-        # The agent's loop is a generator: between two steps it waits for the viewer.
-        source: Iterator[Step] = islice(agent.steps(), steps)
+        # An agent's loop is a generator: between two steps it waits for the viewer.
+        source: Iterator[Any] = islice(self.watched.steps(), steps)
         if progress and steps is not None:
             source = with_progress(source, steps)
         if self.window.display is None:
             for step in source:
-                self.statistics.add(step)
+                self.watched.add(step)
                 self.show_step()
             return
-        self.window.show_start(self._fields(), self._note())
+        self.window.show_start(self._fields(), self.watched.note())
         while taken := self._take(source):
             for step in taken:
-                self.statistics.add(step)
+                self.watched.add(step)
             if not self.show_step():
                 break
 
-    def _take(self, source: Iterator[Step]) -> list[Step]:
+    def _take(self, source: Iterator[Any]) -> list[Any]:
         """Take the next step, or several at full speed; none if there are no more."""
         at_full_speed = self.controls.speed == math.inf and not self.controls.paused
         seconds = POLL_SECONDS if at_full_speed else 0.0
@@ -107,7 +93,7 @@ class ViewerSession:
 
     def show_step(self) -> bool:
         """Show the latest step and wait until the next is due; return False if the user ended."""
-        self.window.snapshot = self._recorded.final_snapshot
+        self.watched.show_latest()
         self.window.invalidate()
         if self.window.display is None:
             self._record_frame()
@@ -123,11 +109,6 @@ class ViewerSession:
                 return True
             self.controls.sleep()
 
-    @property
-    def regret(self) -> float | None:
-        """Regret of all actions so far; None if unknown."""
-        return self._recorded.total_regret
-
     def _poll(self, *, busy: bool = False) -> None:
         """Process the user's input."""
         self._polled = self.controls.clock()
@@ -135,26 +116,24 @@ class ViewerSession:
             if self.controls.handle_key(key):
                 self.window.invalidate()
         self.controls.ended = self.controls.ended or self.window.closed
-        self._recorded.keep_snapshots = (
-            self.controls.paused or self.controls.speed <= SNAPSHOT_SPEED
-        )
+        self.watched.keep_snapshots(self.controls.paused or self.controls.speed <= SNAPSHOT_SPEED)
 
     def _draw(self) -> None:
         began = self.controls.clock()
         self._write_title()
-        self.window.refresh(self._fields(), self._note())
+        self.window.refresh(self._fields(), self.watched.note())
         self._drawn = self.controls.clock()
         self._cost = self._drawn - began
 
     def _write_title(self) -> None:
         if self.window.display is not None:
-            self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
+            self.window.display.title = f"{self.watched.title} ({self.controls.label()})"
 
     def _record_frame(self) -> None:
         """Draw a frame for the video, if it will be visible there."""
         video = self.window.recorder.video
         if video is not None and video.is_due(self._video_time):
-            self.window.refresh(self._fields(), self._note(), self._video_time)
+            self.window.refresh(self._fields(), self.watched.note(), self._video_time)
         speed = self.controls.speed
         self._video_time += 1 / (speed if speed < math.inf else VIDEO_FPS)
 
@@ -173,16 +152,13 @@ class ViewerSession:
         return self.controls.clock() - self._drawn >= pause
 
     def _fields(self) -> list[tuple[str, str]]:
-        fields = self.statistics.fields(self.regret)
+        fields = self.watched.fields()
         if self.window.display is not None:
             fields.append(("speed", self.controls.label()))
         return fields
 
-    def _note(self) -> str:
-        return self.statistics.description()
 
-
-def take_steps(source: Iterator[Step], seconds: float) -> list[Step]:
+def take_steps(source: Iterator[Any], seconds: float) -> list[Any]:
     """Take steps for a time, at least one; none only where there are no more."""
     end = time.perf_counter() + seconds
     taken = []

@@ -31,6 +31,7 @@ class EpisodeStatistics:
         title: agent and environment, in words.
         num_steps: number of steps.
         num_episodes: number of finished episodes.
+        total_reward: sum of all rewards.
         last: the latest step; None before the first.
     """
 
@@ -38,6 +39,7 @@ class EpisodeStatistics:
         self.title = title
         self.num_steps = 0
         self.num_episodes = 0
+        self.total_reward = 0.0
         self.last: Step | None = None
         self._recent: deque[int] = deque(maxlen=RECENT_EPISODES)  # lengths
 
@@ -45,6 +47,7 @@ class EpisodeStatistics:
         """Add a step."""
         self.last = step
         self.num_steps += 1
+        self.total_reward += step.reward
         if step.terminated or step.truncated:
             self.num_episodes += 1
             self._recent.append(step.episode_length)
@@ -52,14 +55,19 @@ class EpisodeStatistics:
     def fields(self, regret: float | None) -> list[tuple[str, str]]:
         """Return pairs (label, value) for the status strip; regret None if unknown."""
         step = self.last
-        world_step = self.num_steps if step is None else step.info.get("world_step", self.num_steps)
         return [
             ("episode", f"{1 if step is None else step.episode + 1:,}"),
-            ("world step", f"{world_step:,}"),
+            ("world step", f"{self.world_step:,}"),
             ("return", f"{0 if step is None else step.episode_return:.4g}"),
             ("mean length", f"{self.mean_length():,.1f}" if self._recent else "-"),
             ("regret", format_regret(regret)),
         ]
+
+    @property
+    def world_step(self) -> int:
+        """Clock of the environment; the number of steps if it has none."""
+        info = {} if self.last is None else self.last.info
+        return int(info.get("world_step", self.num_steps))
 
     def description(self) -> str:
         """Return the title with the present level and phase of the maze."""

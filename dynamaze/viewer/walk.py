@@ -16,7 +16,9 @@ from .advisor import Advisor
 from .environment import Camera
 from .overlays import GAMMA, EnvOverlays
 from .statistics import RecordStatistics, format_count, format_regret
+from .view import View
 from .window import (
+    MOUSE_KEYS,
     MOUSE_LINES,
     OVERLAY_LINES,
     POLL_SECONDS,
@@ -169,7 +171,7 @@ SHORTEST_PATH_KEY = "t"
 KEYS = (
     "arrow keys or W A S D: walk;  R: new episode;  T: the shortest path;  Esc or Q: end\n"
     "1: optimal values,  2: action values,  3: policy,  4: visits,  0: none of them\n"
-    f"{SHARED_KEYS}"
+    f"{MOUSE_KEYS}\n{SHARED_KEYS}"
 )
 
 STUDENT_HELP = (("N", "the student's move"),)
@@ -220,10 +222,8 @@ class WalkSession:
         self._overlays = EnvOverlays(self.state.maze, self._recorded)
         self._pressed: list[str] = []  # keys that are not handled yet
         self.window = ViewerWindow(
-            env,
-            camera=camera,
+            View(env, camera, self._overlays),
             display=open_window(title),
-            overlay_source=self._overlays,
             help_lines=HELP if advisor is None else (*HELP[:4], *STUDENT_HELP, *HELP[4:]),
             clock=clock,
         )

@@ -6,13 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import gymnasium as gym
-
-from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import Cell
-from dynamaze.envs.rendering.overlay_measures import value_range
 from dynamaze.envs.rendering.overlays import OVERLAYS, SWITCHES, find_overlay, overlay_title
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.window import (
@@ -24,10 +20,10 @@ from dynamaze.envs.rendering.window import (
 
 from .busy import watch_compiler
 from .editor import MazeEditor
-from .environment import BLANK_FRAME, Camera
+from .environment import BLANK_FRAME
 from .layout import STRIP_HEIGHT, HelpLine, Status, WindowLayout
-from .overlays import OverlaySource
 from .recording import VideoRecorder
+from .view import View
 
 MESSAGE_SECONDS = 4.0
 POLL_SECONDS = 1 / 60  # between two polls of the window's events
@@ -60,11 +56,9 @@ SHARED_LINES = (
     ("F11", "full screen"),
     ("H or F1", "this help"),
 )
-SHARED_KEYS = (
-    "click or drag: walls;  right click: goal;  shift+click: start\n"
-    "V: video;  P: picture;  F11: full screen;  H: help"
-)
-"""The shared keys and clicks, as the commands print them."""
+MOUSE_KEYS = "click or drag: walls;  right click: goal;  shift+click: start"
+SHARED_KEYS = "V: video;  P: picture;  F11: full screen;  H: help"
+"""The clicks and the shared keys, as the commands print them."""
 
 MOUSE_LINES = (
     ("", "mouse"),
@@ -77,37 +71,50 @@ MOUSE_LINES = (
 OVERLAY_LINES = (("", "overlays"), *_KEY_TITLES)
 
 
+class Arrangement(Protocol):
+    """Arrangement of the pictures of several views in one."""
+
+    def room(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the largest (width, height) of each picture if all must fit a size."""
+
+    def compose(self, pictures: Sequence[Frame]) -> Frame:
+        """Return one picture, (height, width, 3)."""
+
+
 class ViewerWindow(AbstractContextManager["ViewerWindow"]):
-    """Window on one environment, with a status strip below the picture.
+    """Window on an environment, or on several side by side, with a status strip below.
+
+    Args:
+        views: of the environments. The mouse edits the maze of a single one.
+        display: window on the screen; None without a display, for videos only.
+        arrangement: of the pictures of several views.
+        help_lines: content of the help; empty for none.
+        min_size: smallest (width, height) above the strip, in pixels.
+        clock: returns seconds.
 
     Attributes:
-        display: window on the screen; None without a display, for videos only.
-        maze: the unwrapped environment if it is a maze; None otherwise.
-        shown: names of the overlays that are shown.
-        overlay_source: source of their arrays.
-        snapshot: shown instead of the present state, such as the end of an episode; None for none.
+        views: see above.
+        display: see above.
+        shown: names of the overlays that are shown, where they are available.
         recorder: records videos and screenshots of it.
     """
 
     def __init__(
         self,
-        env: gym.Env[Any, Any],
-        *,
-        camera: Camera,
+        *views: View,
         display: RenderWindow | None,
-        overlay_source: OverlaySource,
+        arrangement: Arrangement | None = None,
         help_lines: Sequence[HelpLine] = (),
         min_size: tuple[int, int] = MIN_SIZE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.display, self.overlay_source, self.clock = display, overlay_source, clock
-        self.maze = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
+        self.views, self.display, self.clock = views, display, clock
         self.shown = set(SWITCHES)
-        self.snapshot: Any = None
         self.recorder = VideoRecorder()
-        self._camera, self._layout = camera, WindowLayout(min_size)
+        self._arrangement, self._layout = arrangement, WindowLayout(min_size)
         self._help_lines, self._help_open = help_lines, False
-        self._editor = None if self.maze is None else MazeEditor(self.maze)
+        edited = views[0].maze if len(views) == 1 else None
+        self._editor = None if edited is None else MazeEditor(edited)
         self._message, self._message_until = "", 0.0
         self._frame: Frame | None = None  # the latest
         self._picture: Frame = BLANK_FRAME  # of the environment, in the latest frame
@@ -156,17 +163,18 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         if self._message and self.clock() >= self._message_until:
             self._message = ""
         self._follow_window()
-        self._update_overlays()
+        for view in self.views:
+            view.update_overlays(self.shown)
         aside = "H: keys" if self._help_lines and self.display is not None else ""
         self._status = Status(
             fields,
             self._message or note,
             aside,
             self.recorder.video is not None,
-            ", ".join(overlay_title(name) for name in self._drawn_overlays()),
-            self._value_range(),
+            ", ".join(map(overlay_title, self._drawn_overlays())),
+            self.views[0].value_range if len(self.views) == 1 else None,
         )
-        self._picture = self._camera.render(self.snapshot)
+        self._picture = self._paint_views()
         self._frame = self._compose()
         return self._frame
 
@@ -175,8 +183,8 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         if self.display is None:
             return
         self._status = Status(fields, note)
-        if self.maze is not None:
-            self._picture = self._camera.render()
+        if all(view.maze is not None for view in self.views):
+            self._picture = self._paint_views()
         self.display.show(self._compose())
 
     def answer_during(
@@ -213,6 +221,10 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             self.display.show(self._compose(banner))
             self._stale = True
 
+    def _paint_views(self) -> Frame:
+        pictures = [view.render() for view in self.views]
+        return pictures[0] if self._arrangement is None else self._arrangement.compose(pictures)
+
     def _compose(self, banner: str = "") -> Frame:
         lines = self._help_lines if self._help_open else ()
         room = None
@@ -232,33 +244,23 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         room = self._resized_to()
         if room != self._room:
             self._room = room
-            least_width, least_height = LEAST_SIZE
-            self._camera.resize(
-                None
-                if room is None
-                else (max(room[0], least_width), max(room[1] - STRIP_HEIGHT, least_height))
-            )
+            size = None
+            if room is not None:
+                least_width, least_height = LEAST_SIZE
+                size = max(room[0], least_width), max(room[1] - STRIP_HEIGHT, least_height)
+                size = size if self._arrangement is None else self._arrangement.room(size)
+            for view in self.views:
+                view.camera.resize(size)
 
-    def _drawn_overlays(self) -> tuple[str, ...]:
+    def _drawn_overlays(self) -> list[str]:
         """Return the names of the overlays that are drawn, but not of parts of the maze."""
-        return () if self.maze is None else self.maze.overlays.names
+        drawn = {name for view in self.views for name in view.drawn_overlays}
+        return [name for name in OVERLAYS if name in drawn]
 
-    def _value_range(self) -> tuple[float, float] | None:
-        """Return the ends of the color scale of values; None if there is none."""
-        if self.maze is None or not self.maze.overlays.visible().colored:
-            return None
-        low, high = value_range(self.maze.scene().visible())
-        return (low, high) if low <= high else None
-
-    def _update_overlays(self) -> None:
-        """Give the maze the present arrays of the shown overlays."""
-        if self.maze is None:
-            return
-        # None removes the arrays of overlays that are no longer shown.
-        given: dict[str, Any] = dict.fromkeys(set(OVERLAYS) - set(SWITCHES))
-        given.update(self.overlay_source.arrays(self.shown))
-        shape = self.maze.layout.rows, self.maze.layout.cols
-        self.maze.overlays = self.maze.overlays.replace(shape, **given).only(self.shown)
+    def _unavailable(self, name: str) -> str:
+        """Return the reason why no view has an overlay; "" if one has."""
+        reasons = [view.overlay_source.unavailable(name) for view in self.views]
+        return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
 
     # -- overlays ------------------------------------------------------------------------------
 
@@ -273,7 +275,7 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         """
         for given in names:
             name = find_overlay(given)
-            if reason := self.overlay_source.unavailable(name):
+            if reason := self._unavailable(name):
                 raise ValueError(f"overlay {given!r}: {reason}")
             self.shown.add(name)
 
@@ -282,7 +284,7 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         if name in self.shown:
             self.shown.remove(name)
             self.set_status(f"{overlay_title(name)}: off")
-        elif reason := self.overlay_source.unavailable(name):
+        elif reason := self._unavailable(name):
             self.set_status(reason)
         else:
             self.shown.add(name)
@@ -359,12 +361,13 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         if self.display is None or self._help_open:
             return None
         x, y = self.display.position_in_frame(position)
-        return self._camera.cell_at(x - self._layout.origin[0], y - self._layout.origin[1])
+        x, y = x - self._layout.origin[0], y - self._layout.origin[1]
+        return self.views[0].camera.cell_at(x, y)
 
     def _edited(self, message: str) -> None:
         """Report an edit, and show the present state instead of an earlier snapshot."""
         if message:
-            self.snapshot = None
+            self.views[0].snapshot = None
             self.set_status(message)
 
     def hide(self) -> None:

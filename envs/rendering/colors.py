@@ -48,6 +48,7 @@ PLANNED: Color = (255, 140, 0)
 PLANNED_EDGE: Color = (70, 34, 0)
 RIGHT: Color = (0, 134, 145)
 WRONG: Color = (216, 27, 120)
+DARK: Color = (24, 27, 40)
 UNSURE: Color = (150, 146, 158)
 UNSURE_EDGE: Color = (96, 92, 106)
 

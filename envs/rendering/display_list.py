@@ -29,12 +29,14 @@ from .overlay_measures import (
     heading,
     planned_strengths,
     recent_trail,
+    unknown_cells,
     value_levels,
 )
 from .scene import Position, Scene, check_cells, check_points
 from .symbols import LEVELS, Symbol
 
 PATH_WIDTH = 0.12  # of a path, in cells
+CHANGED_LIGHT = 0.5  # share of the darkness that the strongest highlight of a change removes
 PATH_OPACITIES = (0.2, 0.85)  # of its oldest and its newest point
 
 Places = tuple[Sequence[int] | npt.NDArray[np.intp], ...]  # rows and columns of cells
@@ -144,10 +146,16 @@ def mark_visits(scene: Scene, small: bool) -> Iterator[Item]:
 
 
 def mark_belief(scene: Scene, small: bool) -> Iterator[Item]:
-    """Mark where the walls predicted by a model are correct, wrong and uncertain."""
+    """Mark where the walls predicted by a model are correct, wrong and uncertain.
+
+    In the dark, cells that are not covered are known, so that correct ones need no mark.
+    """
     if scene.overlays.belief is None:
         return
     correct, wrong, unsure = compare_belief(scene, scene.overlays.belief)
+    if scene.overlays.dark:
+        unsure = np.where(np.isnan(scene.overlays.belief), 0.0, unsure)
+        correct = np.zeros_like(correct)
     for symbol, strengths in (
         (symbols.UNSURE, unsure),
         (symbols.CORRECT, correct),
@@ -168,6 +176,16 @@ def mark_planned(scene: Scene, small: bool) -> Iterator[Item]:
 def mark_goals(scene: Scene, small: bool) -> Iterator[Item]:
     """Draw a star on each goal."""
     yield Marks("goals", symbols.GOAL, _places(scene, "goals", scene.goals))
+
+
+def cover_unknown(scene: Scene, small: bool) -> Iterator[Item]:
+    """Cover the unknown cells with darkness, less of it where the maze has just changed."""
+    if scene.overlays.belief is None or not scene.overlays.dark:
+        return
+    covered = unknown_cells(scene).astype(np.float64)
+    if scene.changed is not None:
+        covered *= np.where(scene.changed, 1.0 - CHANGED_LIGHT * scene.changed_strength, 1.0)
+    yield from _at_levels("darkness", symbols.DARKNESS, covered)
 
 
 def mark_trail(scene: Scene, small: bool) -> Iterator[Item]:
@@ -223,6 +241,7 @@ ALL_LAYERS: tuple[Layer, ...] = (
     mark_belief,
     mark_planned,
     mark_goals,
+    cover_unknown,
     mark_trail,
     mark_policy,
     mark_agent,

@@ -114,6 +114,15 @@ def compare_belief(scene: Scene, belief: FloatArray) -> BeliefComparison:
     )
 
 
+def unknown_cells(scene: Scene) -> BoolArray:
+    """Return the cells of which the belief knows nothing, (rows, cols); never the agent's own."""
+    belief = scene.overlays.belief
+    unknown = np.zeros(scene.walls.shape, dtype=np.bool_) if belief is None else np.isnan(belief)
+    if scene.agent is not None:
+        unknown[scene.agent] = False
+    return unknown
+
+
 def recent_trail(scene: Scene) -> list[Cell]:
     """Return the distinct cells visited last, newest first, without the agent's own cell."""
     cells = dict.fromkeys(islice(reversed(scene.trail), TRAIL_MEMORY))

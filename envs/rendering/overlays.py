@@ -37,6 +37,8 @@ OVERLAYS: dict[str, str] = {
 
 SWITCHES = ("trail", "changed")  # parts of the scene itself, which are only shown or hidden
 
+SETTINGS = ("value_range", "dark")  # of how overlays are drawn
+
 SUM_TOLERANCE = 1e-3  # of the sum of the probabilities of a state
 
 
@@ -75,6 +77,8 @@ class Overlays:
         tree: visit counts in a search tree, (rows, cols).
         value_range: the ends (low, high) of the color scale of `values` and `q`. None: the smallest
             and the largest number drawn of both.
+        dark: cover the cells of which `belief` knows nothing, so that the maze appears as it is
+            known.
         hidden: names of overlays that are not drawn.
     """
 
@@ -86,6 +90,7 @@ class Overlays:
     planned: IntArray | None = None
     tree: FloatArray | None = None
     value_range: tuple[float, float] | None = None
+    dark: bool = False
     hidden: frozenset[str] = frozenset()
 
     def replace(self, shape: Shape, /, **given: object) -> Overlays:
@@ -97,7 +102,8 @@ class Overlays:
                 `q` and `policy`: (S, 4); the probabilities of a state sum to 1, or all are 0.
                 `belief`: (rows, cols), bool or probabilities. `planned`: integers (n, 2), pairs
                 (state, action), the newest last. `trail` and `changed`: bool, shown or hidden.
-                `value_range`: (low, high). (S, ...) and (rows, cols, ...) are interchangeable.
+                `value_range`: (low, high). `dark`: bool. (S, ...) and (rows, cols, ...) are
+                interchangeable.
 
         Raises:
             ValueError: an unknown name, or an array of a wrong shape or with impossible numbers.
@@ -108,8 +114,10 @@ class Overlays:
         for name, value in given.items():
             if name in SWITCHES:
                 hidden = hidden - {name} if _switch(name, value) else hidden | {name}
+            elif name == "dark":
+                fields[name] = value is not None and _switch(name, value)
             else:
-                read = _READERS[checked_choice("overlay", name, (*OVERLAYS, "value_range"))]
+                read = _READERS[checked_choice("overlay", name, (*OVERLAYS, *SETTINGS))]
                 fields[name] = None if value is None else read(name, value, shape)
         return replace(self, hidden=hidden, **fields)
 
@@ -166,7 +174,7 @@ class Overlays:
 
 
 def _switch(name: str, given: object) -> bool:
-    """Check a switch of a part of the scene; None is the default, True."""
+    """Check a switch; None is True, the default of the parts of the scene."""
     if given is None:
         return True
     if not isinstance(given, bool | np.bool_):

@@ -293,6 +293,10 @@ UNSURE = Symbol(
 )
 
 
+# Cell of which nothing is known: the maze shows through faintly.
+DARKNESS = Symbol("darkness", _filled(colors.DARK, 0.9), _filled(colors.DARK, 0.9))
+
+
 def _at_side(color: Color) -> Parts:
     return (Part(color, UpperMiddle(), 0.8),)
 

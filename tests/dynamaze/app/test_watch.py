@@ -24,6 +24,7 @@ from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
 from dynamaze.envs.rendering.recorder import Recorder
 from dynamaze.viewer.overlays import RecordedPlanning
+from dynamaze.viewer.runs import WatchedRun
 from dynamaze.viewer.session import Controls
 
 
@@ -33,9 +34,12 @@ class Watching:
     def __init__(self, user: Any, **options: Any) -> None:
         self.user = user
         self.config = Watch(**{"seed": 1, "planning_steps": 1, "fps": 60, **options})
-        self.env = make_watched_env(self.config)
         self.controls = Controls(self.config.fps, clock=user.clock, sleep=user.sleep)
-        self.session, self.agent = make_session(self.config, self.env, self.controls)
+        envs: list[gym.Env[Any, Any]] = []
+        self.session = make_session(self.config, self.controls, envs)
+        (self.env,) = envs
+        assert isinstance(self.session.watched, WatchedRun)
+        self.watched = self.session.watched
         self.window = self.session.window
         user.window = self.window.display
         self.seen: list[tuple[str, int]] = []
@@ -44,12 +48,12 @@ class Watching:
         display = self.window.display
         assert display is not None
         title = display.title
-        self.seen.append((title[title.rindex("(") + 1 : -1], self.session.statistics.num_steps))
+        self.seen.append((title[title.rindex("(") + 1 : -1], self.watched.statistics.num_steps))
 
     def run(self, *script: Any, steps: int | None = None) -> Watching:
         self.user.script = list(script)
         with self.window:
-            self.session.run(self.agent, steps)
+            self.session.run(steps)
         self.env.close()
         return self
 
@@ -111,7 +115,7 @@ def test_pause_drops_pending_steps() -> None:
 def test_quit_key_ends_session(watching: Watching, key: str) -> None:
     watching.run(None, watching.user.keys(key))
     assert watching.controls.ended
-    assert watching.session.statistics.num_steps == 2
+    assert watching.watched.statistics.num_steps == 2
 
 
 @pytest.mark.parametrize("pause_first", [False, True])
@@ -119,11 +123,11 @@ def test_close_button_ends_session(watching: Watching, pause_first: bool) -> Non
     first = watching.user.keys("SPACE") if pause_first else None
     watching.run(first, watching.user.close_button)
     assert watching.controls.ended
-    assert watching.session.statistics.num_steps == (1 if pause_first else 2)
+    assert watching.watched.statistics.num_steps == (1 if pause_first else 2)
 
 
 def test_escape_closes_window_during_step(watching: Watching) -> None:
-    agent, seen = watching.agent, list[bool]()
+    agent, seen = watching.watched.agent, list[bool]()
 
     class Slow:
         def steps(self) -> Iterator[Any]:
@@ -134,10 +138,10 @@ def test_escape_closes_window_during_step(watching: Watching) -> None:
             seen.append(watching.window.closed)
             yield from agent.steps()
 
-    watching.agent = Slow()
+    watching.watched.agent = Slow()
     watching.run()
     assert seen == [True]  # while the step was taken
-    assert watching.session.statistics.num_steps == 1
+    assert watching.watched.statistics.num_steps == 1
     assert (watching.controls.ended, watching.controls.paused) == (True, True)
 
 
@@ -191,9 +195,9 @@ def test_plus_minus_change_speed(fps: float, keys: str, speed: float) -> None:
 def test_episode_end_is_shown(user: Any) -> None:
     watching = Watching(user, layout="S.G", epsilon=1.0)
     ends: list[Any] = []
-    watching.run(*[lambda: ends.append(watching.window.snapshot)] * 60, steps=60)
+    watching.run(*[lambda: ends.append(watching.watched.view.snapshot)] * 60, steps=60)
     shown = [snapshot.agent for snapshot in ends if snapshot is not None]
-    assert len(shown) == watching.session.statistics.num_episodes > 0
+    assert len(shown) == watching.watched.statistics.num_episodes > 0
     assert set(shown) == {(0, 2)}
 
 
@@ -202,7 +206,7 @@ def test_episode_end_is_shown(user: Any) -> None:
 
 def test_number_keys_show_agent_overlays(user: Any) -> None:
     watching = Watching(user, planning_steps=5)
-    agent = watching.agent
+    agent = watching.watched.agent
     assert isinstance(agent, Agent)
     found: dict[str, Any] = {}
 
@@ -215,7 +219,7 @@ def test_number_keys_show_agent_overlays(user: Any) -> None:
     watching.run(*[None] * 50, user.keys("SPACE"), *keys, None, record, user.keys("q"))
     assert watching.window.shown == {*list(OVERLAYS)[:6], "trail", "changed"}
     q = found["q of the agent"]
-    tried = watching.session._recorded.ever_tried
+    tried = watching.watched.recorded.ever_tried
     # There is no value of what was neither tried nor updated.
     shown = np.where(tried | (q != 0), q, np.nan)
     np.testing.assert_array_equal(found["q"].reshape(54, 4), shown)
@@ -223,7 +227,7 @@ def test_number_keys_show_agent_overlays(user: Any) -> None:
     np.testing.assert_array_equal(found["values"].ravel(), state_values)
     assert 0 < np.isnan(state_values).sum() < 54
     np.testing.assert_allclose(found["policy"].sum(axis=2), 1)
-    assert found["visits"].sum() == watching.session.statistics.num_steps
+    assert found["visits"].sum() == watching.watched.statistics.num_steps
     assert found["belief"].shape == (6, 9)
     # Planning is recorded from the first step after the key; there was none during the pause.
     assert found["planned"].shape == (0, 2)
@@ -248,7 +252,7 @@ def test_overlays_leave_learning_bit_identical(user: Any) -> None:
     tables = []
     for names in ((), ("values", "q", "policy", "visits", "belief", "planned")):
         watching = Watching(user, overlay=names, planning_steps=5).run(steps=300)
-        agent = watching.agent
+        agent = watching.watched.agent
         assert isinstance(agent, Agent)
         tables.append(agent.values.get_state()["q"])
         assert isinstance(agent.planning, RecordedPlanning) == bool(names)
@@ -296,7 +300,7 @@ def test_click_toggles_wall(watching: Watching) -> None:
 
     watching.run(record, click, record, click, record, watching.user.keys("q"))
     assert walls == [False, True, False]
-    assert watching.session.statistics.num_steps > 3
+    assert watching.watched.statistics.num_steps > 3
 
 
 def test_drag_builds_walls(watching: Watching) -> None:

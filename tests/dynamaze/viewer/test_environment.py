@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dynamaze.envs.rendering.frame import fitting_cell_size
-from dynamaze.viewer.environment import BLANK_FRAME, Camera, make_env
+from dynamaze.viewer.environment import BLANK_FRAME, Camera, make_env, with_drawn_changes
 
 
 @pytest.mark.parametrize(("table", "space"), [(False, "Box"), (True, "Discrete")])
@@ -52,3 +52,31 @@ def test_camera_magnifies_other_environments() -> None:
     assert camera.cell_at(3, 3) is None
     env.picture = None
     assert camera.render() is BLANK_FRAME
+
+
+def test_drawn_changes_do_not_depend_on_agent() -> None:
+    def layouts(seed: int, action: int) -> list[Any]:
+        made = make_env("DynaMazeAdaptation-v0", observation="index", change_steps=(20, 20))
+        env = with_drawn_changes(made, seed, 60)
+        env.reset(seed=5)
+        found = []
+        for _ in range(60):
+            env.step(action)
+            found.append(env.unwrapped.layout)
+        assert env.observation_space == made.observation_space
+        return found
+
+    first = layouts(3, 0)
+    assert first == layouts(3, 2)
+    assert first != layouts(4, 0)
+    assert [index for index in range(1, 60) if first[index] != first[index - 1]] == [19]
+
+
+def test_drawn_changes_keep_limit_and_leave_others() -> None:
+    env = make_env("DynaMazeBlocking-v0")
+    assert with_drawn_changes(env, 0, 10) is env
+    options = {"random_changes": {"when": "periodic", "period": 4}, "max_episode_steps": 33}
+    env = with_drawn_changes(make_env("DynaMazeDrifting-v0", **options), 0, 12)
+    assert env.spec is not None
+    assert env.spec.max_episode_steps == 33
+    assert env.unwrapped.schedule.steps == (0, 4, 8, 12)  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ def test_predicted_walls_of_steps(name: str) -> None:
     walls = PredictedWalls(model, (2, 3))
     walls.update(np.ones((6, 4), dtype=np.bool_))
     nan = np.nan
-    np.testing.assert_array_equal(walls.probabilities(), [[nan, 1, nan], [0, 0, nan]])
+    np.testing.assert_array_equal(walls.probabilities(), [[0, 1, nan], [0, 0, nan]])
 
 
 def test_predicted_walls_average_sides() -> None:

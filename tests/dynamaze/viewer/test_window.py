@@ -17,6 +17,7 @@ from dynamaze.viewer.environment import Camera, make_env
 from dynamaze.viewer.layout import STRIP_HEIGHT
 from dynamaze.viewer.overlays import EnvOverlays
 from dynamaze.viewer.statistics import RecordStatistics
+from dynamaze.viewer.view import View
 from dynamaze.viewer.window import MAX_SIZE, ViewerWindow, open_window
 
 FIELDS = [("world step", "1")]
@@ -29,11 +30,10 @@ def viewer(user: Any) -> Iterator[ViewerWindow]:
     camera = Camera(env, MAX_SIZE)
     recorded = RecordStatistics(env, camera, 0.95)
     recorded.reset(seed=0)
+    overlays = EnvOverlays(env.unwrapped, recorded)  # type: ignore[arg-type]  # a maze
     window = ViewerWindow(
-        env,
-        camera=camera,
+        View(env, camera, overlays),
         display=open_window("maze"),
-        overlay_source=EnvOverlays(env.unwrapped, recorded),  # type: ignore[arg-type]  # a maze
         clock=user.clock,
     )
     user.window = window.display
@@ -67,20 +67,20 @@ def test_frame_follows_window(viewer: ViewerWindow, user: Any, size: Any, cell: 
     assert viewer.stale
     viewer.refresh(FIELDS, "")
     assert viewer.stale is False
-    assert viewer._camera.cell_size == cell
+    assert viewer.views[0].camera.cell_size == cell
     frame, (x, y) = viewer._frame, viewer._layout.origin
     assert frame is not None
-    picture = viewer._camera.render()
+    picture = viewer.views[0].camera.render()
     np.testing.assert_array_equal(frame[y : y + 6 * cell, x : x + 9 * cell], picture)
     if size[0] >= 300:
         np.testing.assert_array_equal(screen(viewer), frame)
         user.click(x + 2 * cell + 1, y + cell - 1)()
         viewer.process_events()
-        assert viewer.maze is not None
-        assert viewer.maze.layout.walls[0, 2]
+        assert viewer.views[0].maze is not None
+        assert viewer.views[0].maze.layout.walls[0, 2]
     handle(viewer).size = (576, 384 + STRIP_HEIGHT)
     viewer.refresh(FIELDS, "")
-    assert viewer._camera.cell_size == 64
+    assert viewer.views[0].camera.cell_size == 64
 
 
 @pytest.mark.parametrize("size", [(1, 1), (60, 900), (3000, 30)])
@@ -156,12 +156,12 @@ def test_window_answers_during_work(
     assert viewer.answer_during(work, poll) == "result"
     assert keys == ["space"]
     assert viewer.shown == {"trail", "changed", "values"}
-    assert viewer.maze is not None
-    assert not viewer.maze.layout.walls[0, 2], "the maze may not change during the work"
+    assert viewer.views[0].maze is not None
+    assert not viewer.views[0].maze.layout.walls[0, 2], "the maze may not change during the work"
     assert (seen[-1][180:210, 200:380] != before[180:210, 200:380]).any(), "the message"
     np.testing.assert_array_equal(seen[-1][:150], before[:150])
     assert viewer.process_events() == []
-    assert viewer.maze.layout.walls[0, 2]
+    assert viewer.views[0].maze.layout.walls[0, 2]
 
 
 def test_work_raises_its_error(viewer: ViewerWindow) -> None:

@@ -454,3 +454,31 @@ def test_opened_wall_visible_over_values() -> None:
     values = scene(values=np.full(SHAPE, 0.5))
     one, other = (pixels(paint(s), (2, 2)) for s in (values, values._replace(changed=changed)))
     assert (abs(one - other).max(axis=2) > 60).mean() > 0.1
+
+
+def test_dark_covers_unknown_cells() -> None:
+    nan = np.nan
+    belief = np.array([[nan, 0, nan, nan], [nan, 1, 0, nan], [nan, nan, 1, nan]])
+    made = scene(belief=belief, dark=True)._replace(agent=(2, 0))
+    shown = paint(made)
+    bare = paint(made._replace(overlays=Overlays()))
+    differs = (shown != bare).reshape(3, SIZE, 4, SIZE, 3).any(axis=(1, 3, 4))
+    # All but correct cells and the agent's own: unknown ones, and a wall that is none.
+    np.testing.assert_array_equal(
+        differs, [[True, False, True, True], [True, False, False, True], [False, True, True, True]]
+    )
+    brightness = shown.reshape(3, SIZE, 4, SIZE, 3).mean(axis=(1, 3, 4))
+    assert brightness[np.isnan(belief) & (differs)].max() < 60
+    assert brightness[2, 2] > 100
+    np.testing.assert_array_equal(paint(made._replace(overlays=made.overlays.only([]))), bare)
+
+
+def test_change_shines_through_darkness() -> None:
+    changed = np.zeros(SHAPE, dtype=np.bool_)
+    changed[1, 1] = True
+    made = scene(belief=np.full(SHAPE, np.nan), dark=True)
+    dark, lit = (
+        paint(each).reshape(3, SIZE, 4, SIZE, 3)[1, :, 1]
+        for each in (made, made._replace(changed=changed))
+    )
+    assert lit.mean() > dark.mean() + 20

@@ -135,6 +135,7 @@ def test_replace_rejects_invalid_numbers(given: dict[str, Any], message: str) ->
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"dark": 1}, "dark: 1; expected True, False or None"),
         ({"values": "abc"}, "values: array of <U3; expected numbers of shape"),
         ({"values": [[1], [1, 2]]}, "values: not an array .list.; expected numbers"),
         ({"values": np.zeros(6, dtype=complex)}, "values: array of complex128"),

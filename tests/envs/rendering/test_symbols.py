@@ -25,7 +25,7 @@ def parts_of(symbol: Symbol, level: float) -> Parts:
 
 
 def test_symbols_have_unique_names() -> None:
-    assert len(ALL) == 33
+    assert len(ALL) == 34
     names = [(symbol.name, symbol.turns) for symbol in ALL]
     assert len(set(names)) == len(names)
 

@@ -21,7 +21,6 @@ the largest magnitude in each tensor, are kept, and it is evaluated without furt
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,28 +39,31 @@ from dynamaze.benchmarks.distillation.by_distance import (
 )
 from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
 from dynamaze.benchmarks.distillation.frontier_students import (
+    AXES,
     CHANGING_MAZES,
     EXACT_PLANNER,
     LARGER_MAZES,
     POLICY_GRADIENT,
     SIDE,
     STALE_PLANNER,
+    STORED,
     STUDENTS,
     TABLE,
-    FrontierStudent,
     PerCellPolicy,
-    measure_size,
+    sizes_of,
+)
+from dynamaze.benchmarks.distillation.frontier_training import (
+    fit_table,
+    train_group,
+    train_policy_gradient,
 )
 from dynamaze.benchmarks.distillation.mazes import (
-    TRAINING,
     EvaluationResult,
     HeldOut,
-    MazeSampler,
     evaluate_policy,
     held_out_generators,
 )
-from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
-from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
+from dynamaze.benchmarks.distillation.student import read_teacher
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
@@ -85,27 +87,10 @@ from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.options import Mazes, PositiveFraction, Runs, Steps
 from dynamaze.common.validation import checked_choice
-from dynamaze.distill.core.dataset import Dataset
-from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.files.students import file_bytes
 from dynamaze.distill.students.base import Student
-from dynamaze.distill.students.table import TableStudent
-from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.prune import pruned, zeros
-from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
-
-AXES = {
-    "parameters": "parameters",
-    "bytes": "bytes of weights",
-    "multiply_adds": "multiply-adds of a decision",
-    "microseconds": "microseconds of a decision",
-}
-"""Columns of the four measures of size, and their labels."""
-
-STORED = {"file_bytes": "bytes of a file", "object_bytes": "bytes of object code"}
-"""Columns of two further sizes, and their labels: NaN of policies without."""
 
 GROUPS = ("VIN", "convolutional", "MLP")
 """Groups of students, by the first word of their names."""
@@ -219,10 +204,10 @@ def trial(config: FrontierConfig, number: int) -> Table:
     teacher = read_teacher(config.teacher)
     seed = seed_of(config.seed, number)
     trained: dict[str, tuple[Any, float]] = {
-        **train_group(config, teacher, seed, any_size=True),
-        **train_group(config, teacher, seed, any_size=False),
-        POLICY_GRADIENT: train_policy_gradient(config, seed),
-        TABLE: (PerCellPolicy(fit_table(config, teacher, seed)), 0.0),
+        **train_group(config.names, teacher, steps=config.steps, seed=seed, any_size=True),
+        **train_group(config.names, teacher, steps=config.steps, seed=seed, any_size=False),
+        POLICY_GRADIENT: train_policy_gradient(config.steps, seed),
+        TABLE: (PerCellPolicy(fit_table(teacher, config.steps, seed)), 0.0),
         EXACT_PLANNER: (ShortestPathPolicy(), 0.0),
     }
     if config.teacher is not None:
@@ -290,87 +275,9 @@ def quality_of(result: EvaluationResult) -> dict[str, float]:
     return {name: getattr(result, name) for name in QUALITY_COLUMNS}
 
 
-def sizes_of(policy: Any, observation: Any) -> dict[str, float]:
-    """Return the sizes of a policy by column."""
-    size = measure_size(policy, observation)
-    try:
-        stored: float = file_bytes(getattr(policy, "inner", policy))
-    except (TypeError, ValueError):  # as the exact planner
-        stored = np.nan
-    return {
-        **{name: float(getattr(size, name)) for name in AXES},
-        "file_bytes": stored,
-        "object_bytes": np.nan if size.object_code is None else size.object_code.bytes,
-    }
-
-
 def _supports(name: str, held_out: HeldOut) -> bool:
     fixed = name == TABLE or (name in STUDENTS and not STUDENTS[name].any_size)
     return not fixed or held_out.planes.shape[2:] == (SIDE, SIDE)
-
-
-# -- training ----------------------------------------------------------------------------------
-
-
-def train_group(
-    config: FrontierConfig, teacher: Any, seed: int, *, any_size: bool
-) -> dict[str, tuple[Student, float]]:
-    """Train one group of students on the same batches; return them with their training time."""
-    students_by_name = {n: STUDENTS[n] for n in config.names if STUDENTS[n].any_size == any_size}
-    if not students_by_name:
-        return {}
-    mazes = MazeSampler() if any_size else MazeSampler(generators=(MazeGenerator(SIDE),))
-    source = FunctionSource(teacher, mazes, (TRAINING,))
-    began = time.perf_counter()
-    students = {
-        name: initial_student(entry, source, config, seed)
-        for name, entry in students_by_name.items()
-    }
-    distiller = Distiller(
-        students,
-        source,
-        total_steps=config.steps,
-        learning_rate={name: entry.learning_rate for name, entry in students_by_name.items()},
-        seed=seed,
-    )
-    distiller.distil()
-    seconds = (time.perf_counter() - began) / len(students)
-    return {name: (student, seconds) for name, student in students.items()}
-
-
-def initial_student(
-    entry: FrontierStudent, source: FunctionSource, config: FrontierConfig, seed: int
-) -> Student:
-    """Return an untrained student with the best of several random initialisations."""
-    if entry.restarts == 1:
-        return entry.make(seed_of(seed, 0))
-    number, _ = best_restart(
-        [entry.make(seed_of(seed, each)) for each in range(entry.restarts)],
-        source,
-        steps=max(1, round(RESTART_FRACTION * config.steps)),
-        total_steps=config.steps,
-        learning_rate=entry.learning_rate,
-        seed=seed,
-    )
-    return entry.make(seed_of(seed, number))
-
-
-def train_policy_gradient(config: FrontierConfig, seed: int) -> tuple[Student, float]:
-    """Train the smallest value iteration network by the reward alone."""
-    student = STUDENTS["VIN, 4 channels"].make(seed_of(seed, 0))
-    began = time.perf_counter()
-    PolicyGradientBaseline(student, MazeSampler(), steps=config.steps, seed=seed).learn()
-    return student, time.perf_counter() - began
-
-
-def fit_table(config: FrontierConfig, teacher: Any, seed: int) -> TableStudent:
-    """Return a table of every cell of one maze for each eleven training steps."""
-    rng = np.random.default_rng(seed)
-    mazes = MazeSampler(generators=(MazeGenerator(SIDE),), cells=config.steps * SIDE)
-    batch = FunctionSource(teacher, mazes, (TRAINING,)).batch(rng, 1.0)
-    table = TableStudent((3, SIDE, SIDE), 4)
-    table.fit(Dataset(batch._replace(observations=split_queries(batch.observations))))
-    return table
 
 
 # -- plot and summary --------------------------------------------------------------------------

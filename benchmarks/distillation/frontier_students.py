@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dynamaze.distill.core.size import Size, measure, microseconds
 from dynamaze.distill.export.c_source.object_code import object_code
 from dynamaze.distill.export.compiled import build_policy
-from dynamaze.distill.files.students import to_stored
+from dynamaze.distill.files.students import file_bytes, to_stored
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.residual import Residual
@@ -29,6 +30,17 @@ STALE_PLANNER = "exact planner, initial map"
 LARGER_MAZES = {"perfect 21x21": MazeGenerator(21), "perfect 31x31": MazeGenerator(31)}
 CHANGING_MAZES = f"loops {SIDE}x{SIDE}, walls changing"
 """Mazes of the evaluation, beside the held-out kinds of this side."""
+
+AXES = {
+    "parameters": "parameters",
+    "bytes": "bytes of weights",
+    "multiply_adds": "multiply-adds of a decision",
+    "microseconds": "microseconds of a decision",
+}
+"""Columns of the four measures of size, and their labels."""
+
+STORED = {"file_bytes": "bytes of a file", "object_bytes": "bytes of object code"}
+"""Columns of two further sizes, and their labels: NaN of policies without."""
 
 
 class FrontierStudent(NamedTuple):
@@ -113,3 +125,17 @@ def measure_size(policy: Any, observation: Any) -> Size:
         runs_as = inner
     size = measure(inner, observation, runs_as=runs_as)
     return size._replace(object_code=object_code(inner, observation))
+
+
+def sizes_of(policy: Any, observation: Any) -> dict[str, float]:
+    """Return the sizes of a policy by column."""
+    size = measure_size(policy, observation)
+    try:
+        stored: float = file_bytes(getattr(policy, "inner", policy))
+    except (TypeError, ValueError):  # as the exact planner
+        stored = np.nan
+    return {
+        **{name: float(getattr(size, name)) for name in AXES},
+        "file_bytes": stored,
+        "object_bytes": np.nan if size.object_code is None else size.object_code.bytes,
+    }

@@ -42,7 +42,7 @@ from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
-from dynamaze.distill.core.size import num_bytes
+from dynamaze.distill.core.size import ObjectCode, num_bytes
 from dynamaze.distill.data.path_lengths import teacher_path_lengths
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.c_source.object_code import object_code
@@ -164,6 +164,7 @@ def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
         observation: a single one, whose size the object code is for.
     """
     codes = {name: object_code(student, observation) for name, student in forms.items()}
+    small = small_code(forms["ternary"], observation)
     compilers = {code.compiler for code in codes.values() if code is not None}
     compiled_by = f" ({compilers.pop()})" if compilers else ""
     lines: Lines = [("weights", "weights alone", "file, no card", f"object code{compiled_by}")]
@@ -171,7 +172,17 @@ def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
         code = codes[name]
         sizes = num_bytes(student), file_bytes(student), None if code is None else code.bytes
         lines.append((name, *("-" if each is None else f"{each:,}" for each in sizes)))
+    if small is not None:
+        lines.append(("ternary, as C for size", "-", "-", f"{small.bytes:,}"))
     return lines
+
+
+def small_code(student: Student, observation: Any) -> ObjectCode | None:
+    """Return the size of a decision that is written for size; None of a student that cannot be."""
+    try:
+        return object_code(student, observation, small=True)
+    except ValueError:  # not hardened
+        return None
 
 
 def read_teacher(path: Path | None) -> Any:

@@ -25,16 +25,20 @@ SECTIONS = (".text", ".rodata")
 """Sections of code and read-only data; those of stack unwinding and comments do not count."""
 
 
-def object_code(student: Any, observation: Any) -> ObjectCode | None:
+def object_code(student: Any, observation: Any, *, small: bool = False) -> ObjectCode | None:
     """Return the size of a decision in C (`export_c`), compiled for size.
 
     Args:
         student: a student or a compiled policy; for mazes of the observation's size.
         observation: a single one.
+        small: written for size, too (see `export_c`).
 
     Returns:
         None without gcc (or cc) and `size` on the path, for a kind of student that `export_c` does
         not write, and for more than `MOST_PARAMETERS` parameters.
+
+    Raises:
+        ValueError: if `export_c` does not write the student for size.
     """
     compiler, size = find_compiler(), shutil.which("size")
     if compiler is None or size is None or student.num_parameters > MOST_PARAMETERS:
@@ -42,7 +46,7 @@ def object_code(student: Any, observation: Any) -> ObjectCode | None:
     with TemporaryDirectory() as folder:
         header, source, compiled = (Path(folder, f"student.{end}") for end in "hco")
         try:
-            export_c(header, student, np.asarray(observation))
+            export_c(header, student, np.asarray(observation), small=small)
         except TypeError:  # another kind of student
             return None
         source.write_text(SOURCE)

@@ -18,11 +18,17 @@ from ...core.observations import KERNEL, MAX_BRIGHTNESS
 from ..common import operations as ops
 from ..common.students import describe_kind, operations_of
 from . import map_templates, templates
+from .small_source import small_logits
 from .templates import bounds_table, literal, reward_sum, table, tanh_function
 
 
 def export_c(
-    path: str | os.PathLike[str], student: Any, observation: Any, *, name: str = "student"
+    path: str | os.PathLike[str],
+    student: Any,
+    observation: Any,
+    *,
+    name: str = "student",
+    small: bool = False,
 ) -> None:
     """Write a student as a C header (C99), atomically.
 
@@ -49,11 +55,15 @@ def export_c(
         observation: a single one as the environment returns it; only its shape matters, and whether
             it is uint8: then it is `const unsigned char *observation`.
         name: prefix of all names in the header.
+        small: write a hardened value iteration network with ternary weights for size: weights as
+            two bits, whole numbers, less code. It chooses the same action in every cell from which
+            a path leads to a goal, in planes of 0 and 1, and takes more time (see `small_source`).
 
     Raises:
         TypeError: for another kind of student.
         ValueError: for a name that C does not take, an observation that does not fit, weights that
-            are not finite, or bounds of squashed actions that float32 does not hold.
+            are not finite, bounds of squashed actions that float32 does not hold, or `small` for a
+            student that is not hardened and ternary.
         OSError: if the file cannot be written; an older one stays as it was.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
@@ -66,7 +76,8 @@ def export_c(
             "written as C, or export_onnx, which writes the other networks"
         )
     kind = "unsigned char" if seen.dtype == np.uint8 else "float"
-    text = _Source(operations, seen).header(guard=f"{name.upper()}_H")
+    source = _Source(operations, seen)
+    text = (source.small_header if small else source.header)(guard=f"{name.upper()}_H")
     write_atomically(path, text.replace("INPUT", kind).replace("NAME", name).encode())
 
 
@@ -128,7 +139,6 @@ class _Source:
 
     def header(self, *, guard: str) -> str:
         """Return the whole header, with NAME and INPUT."""
-        seen, outputs = self.observation, self.sizes[-1][0]
         memory = {
             "takes": ", float *memory" if self.memory else "",
             "gives": ", memory" if self.memory else "",
@@ -144,11 +154,28 @@ class _Source:
             steps="".join(self.steps),
         )
         if self.bounds is None:
-            out = f"one of {outputs} actions"
-            body = templates.DISCRETE.format(body=body, actions=outputs, **memory)
-        else:
-            out = f"a Gaussian of {self.bounds.dimensions} numbers"
-            body = self._continuous(body, self.bounds, **memory)
+            return self._discrete(body, guard=guard, **memory)
+        body = self._continuous(body, self.bounds, **memory)
+        out = f"a Gaussian of {self.bounds.dimensions} numbers"
+        return self._header(body, guard=guard, out=out)
+
+    def small_header(self, *, guard: str) -> str:
+        """Return the whole header of a hardened value iteration network, written for size.
+
+        Raises:
+            ValueError: for another student.
+        """
+        body = small_logits(self.operations, self.observation.shape)
+        return self._discrete(body, guard=guard, takes="", gives="")
+
+    def _discrete(self, body: str, *, guard: str, takes: str, gives: str) -> str:
+        """Return the header with the best action, after the function of the logits."""
+        actions = self.sizes[-1][0]
+        body = templates.DISCRETE.format(body=body, actions=actions, takes=takes, gives=gives)
+        return self._header(body, guard=guard, out=f"one of {actions} actions")
+
+    def _header(self, body: str, *, guard: str, out: str) -> str:
+        seen = self.observation
         return templates.HEADER.format(
             guard=guard,
             inputs=seen.size,

@@ -10,7 +10,6 @@ from dynamaze.benchmarks.distillation.mazes import HeldOut, evaluate_policy
 from dynamaze.benchmarks.harness.analysis.table import rename_entries, rows_where
 from dynamaze.benchmarks.harness.experiment import run_module
 from dynamaze.envs.generation import MazeGenerator
-from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 
 def test_run_covers_students_and_baselines(tmp_path):
@@ -67,22 +66,6 @@ def test_pruning_keeps_largest_weights(tmp_path):
     assert whole["normalised_return"] == unpruned.normalised_return
     # 363 inputs to 4 units to 4 actions: 30% of the two matrices, and 8 biases.
     assert smaller["weights"] <= round(0.3 * 363 * 4) + round(0.3 * 16) + 8
-
-
-def test_group_shares_teacher_passes(tmp_path):
-    """A batch needs one pass of the teacher for all students, including restarts."""
-
-    class Counted(ShortestPathPolicy):
-        passes = 0
-
-        def action_probabilities(self, observations):
-            Counted.passes += 1
-            return super().action_probabilities(observations)
-
-    planner, convolution = "VIN, 4 channels", "convolutional, 8 x 8"
-    config = frontier.FrontierConfig(tmp_path, steps=10, students=(planner, convolution))
-    frontier.train_group(config, Counted(), 0, any_size=True)
-    assert Counted.passes == 10 + round(student.RESTART_FRACTION * 10)
 
 
 @pytest.mark.parametrize(

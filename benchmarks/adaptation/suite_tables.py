@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from dynamaze.benchmarks.adaptation.ranking import Ranking, rank
 from dynamaze.benchmarks.adaptation.settings import OWN, SETTINGS, SUITE
 from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_runs import NUMBERS
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
@@ -27,28 +28,14 @@ from dynamaze.common.arrays import FloatArray
 
 NAME = "adaptation"
 
-NUMBERS = (
-    "reward",
-    "regret",
-    "regret_per_step",
-    "recovery",
-    "horizon",
-    "shortcut",
-    "reward_before",
-    "model_error",
-    "delay",
-    "false_alarms",
-    "updates",
-    "steps",
-    "episodes",
-)
-"""Numbers of a run; see `metrics`. `recovery` and `delay` are infinite if censored after `horizon`
-steps. NaN: not defined in the setting, or unknown of the agent."""
-
 COLUMNS = ("suite", "setting", "agent", "run", *NUMBERS, "kind")
 UNSERVED = ("setting", "agent", "reason")
 FAILURES = ("agent", "environment", "run", "error")
 TIME = ("suite", "setting", "agent", "run", "seconds")
+
+SETTING_COLUMNS = ("agent", "n", "regret", "a step", "rank", "halves", "reward", "model error")
+CHANGE_COLUMNS = ("agent", "n", "steps to recover", "never", "reward before", "shortcut")
+"""Columns of the two tables of a setting."""
 
 KIND = "time"
 """Kind of the interval of regrets: some runs recover, others do not."""
@@ -170,9 +157,7 @@ def summary(tables: Tables) -> dict[str, Lines]:
         sections["Agents that cannot serve a setting"] = unserved_lines(unserved)
     failures = tables[f"{NAME}_failures"]
     if len(failures["agent"]):
-        columns = (failures[name].tolist() for name in FAILURES)
-        lines = [tuple(map(str, line)) for line in zip(*columns, strict=True)]
-        sections["Failed runs"] = [FAILURES, *lines]
+        sections["Failed runs"] = failure_lines(failures)
     return sections
 
 
@@ -210,8 +195,8 @@ def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
     agents = setting_ranking(rows)[0]
     ranks = _ranks(agents, [rows_where(rows, agent=agent)["regret"] for agent in agents])
     names = sorted(distinct(rows, "agent"), key=lambda agent: _order_key(rows, agent))
-    lines: Lines = [("agent", "n", "regret", "a step", "rank", "halves", "reward", "model error")]
-    changes: Lines = [("agent", "n", "steps to recover", "never", "reward before", "shortcut")]
+    lines: Lines = [SETTING_COLUMNS]
+    changes: Lines = [CHANGE_COLUMNS]
     reports: Lines = [("agent", "n", "never", "delay", "false alarms")]
     for agent in names:
         own = rows_where(rows, agent=agent)
@@ -230,12 +215,17 @@ def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
         changes.append((label_of(agent), count, *_change_cells(own)))
         if not np.isnan(own["false_alarms"]).all():
             reports.append((label_of(agent), count, *_report_cells(own)))
-    sections = {f"{setting}": lines}
+    sections = {setting: lines}
     if any(any(line[2:]) for line in changes[1:]):
-        sections[f"{setting}: the last change"] = changes
+        sections[change_title(setting)] = changes
     if len(reports) > 1:
         sections[f"{setting}: reports of the last change"] = reports
     return sections
+
+
+def change_title(setting: str) -> str:
+    """Return the title of the table of a setting's last change."""
+    return f"{setting}: the last change"
 
 
 def _order_key(rows: Table, agent: str) -> tuple[float, float]:
@@ -319,6 +309,12 @@ def unserved_lines(unserved: Table) -> Lines:
         for (agent, reason), settings in found.items()
     ]
     return lines
+
+
+def failure_lines(failures: Table) -> Lines:
+    """Return the failed runs and their errors."""
+    columns = (failures[name].tolist() for name in FAILURES)
+    return [FAILURES, *(tuple(map(str, line)) for line in zip(*columns, strict=True))]
 
 
 def _mean(samples: FloatArray, digits: int) -> str:

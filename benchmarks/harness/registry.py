@@ -169,6 +169,11 @@ BENCHMARK_COMMANDS = {
         "results/runs.sqlite --output csv",
         "dynamaze.benchmarks.harness.reports.export",
     ),
+    "bench cards": Command(
+        "write the table of the adaptation suite and a card for each agent, from stored tables",
+        "--output docs/adaptation",
+        "dynamaze.benchmarks.adaptation.cards",
+    ),
     "bench speed": Command(
         "speed of environments, agents and students, each beside a baseline",
         "--repeats 3",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,9 @@ import pytest
 
 from dynamaze.benchmarks.adaptation import suite, suite_tables
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, run_seed
-from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, OwnAgent, refusal, run, trial
+from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, run
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, refusal, trial
 from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 from dynamaze.benchmarks.harness.running.runner import Setting
 
@@ -104,6 +105,10 @@ def test_results_of_another_version_are_refused(tables: dict[str, Table]) -> Non
         suite.summary({**tables, "adaptation": other}, CONFIG)
 
 
+def listed(name: str) -> RunAgent:
+    return SUITE_AGENTS[name].for_run(name, 0.95)
+
+
 class Reporter:
     """Agent that walks right, and reports a change at steps 3 and 12."""
 
@@ -125,7 +130,7 @@ CORRIDOR = SuiteSetting(
 
 def test_numbers_of_an_own_agent_in_an_own_setting() -> None:
     """Three steps to the goal, three times; then it stands before the wall."""
-    found = trial(AdaptationConfig(), OwnAgent("mine", Reporter), CORRIDOR, 0)
+    found = trial(AdaptationConfig(), RunAgent("mine", Reporter), CORRIDOR, 0)
     best, gamma = 0.95**2, 0.95
     expected = {
         "reward": 3.0,
@@ -152,26 +157,25 @@ def test_shortcut_is_found() -> None:
         change_steps=(30,),
         opens_shortcut=True,
     )
-    right = OwnAgent("right", lambda observation: 1)
+    right = RunAgent("right", lambda observation: 1)
     assert trial(AdaptationConfig(), right, opened, 0)["shortcut"].item() == 1.0
-    down = OwnAgent("round", lambda observation: {0: 2, 7: 0}.get(observation, 1))
+    down = RunAgent("round", lambda observation: {0: 2, 7: 0}.get(observation, 1))
     assert trial(AdaptationConfig(), down, opened, 0)["shortcut"].item() == 0.0
 
 
 def test_run_does_not_depend_on_the_others() -> None:
     alone = replace(CONFIG, baselines=("dyna_q",), setting=("partially_seen",), runs=2)
-    first = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
-    again = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
+    first, again = (trial(alone, listed("dyna_q"), SETTINGS["partially_seen"], 1) for _ in "ab")
     assert first["regret"] == again["regret"]
     assert run_seed(1) != run_seed(0)
 
 
 def test_refusal_is_one_sentence() -> None:
-    text = refusal("dynamic_programming", SETTINGS["continuous"])
+    text = refusal(listed("dynamic_programming"), SETTINGS["continuous"])
     assert text.startswith("DynamicProgramming needs TableValues")
     assert "\n" not in text
-    assert refusal("dyna_q", SETTINGS["blocking"]) == ""
-    assert "expected one of: an agent of" in refusal(OwnAgent("none", 3), SETTINGS["blocking"])
+    assert refusal(listed("dyna_q"), SETTINGS["blocking"]) == ""
+    assert "expected one of: an agent of" in refusal(RunAgent("none", 3), SETTINGS["blocking"])
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,7 @@ def test_failed_runs_are_listed() -> None:
         raise RuntimeError("no idea")
 
     config = replace(CONFIG, setting=("partially_seen",), baselines=("random",), runs=2)
-    pairs = [*config.pairs, suite.Pair(OwnAgent("mine", fails), SETTINGS["partially_seen"], 2, "")]
+    pairs = [*config.pairs, suite.Pair(RunAgent("mine", fails), SETTINGS["partially_seen"], 2, "")]
     object.__setattr__(config, "pairs", pairs)
     found = run(config)
     assert found["adaptation_failures"]["error"].tolist() == ["RuntimeError: no idea"] * 2
@@ -231,8 +235,7 @@ def test_command_adds_an_own_agent(tmp_path: Path) -> None:
     assert "right" in (tmp_path / "results" / "adaptation.csv").read_text()
 
 
-def test_factory_takes_the_discount_of_the_setting() -> None:
-    factory, _ = suite._factory("q_learning", SETTINGS["loca"])
-    assert isinstance(factory, partial)
-    agent = factory(SETTINGS["loca"].make_env(0), seed=0)
+def test_agent_has_the_discount_of_the_setting() -> None:
+    config = AdaptationConfig(baselines=("q_learning",), setting=("loca",))
+    agent = config.pairs[0].agent.factory(SETTINGS["loca"].make_env(0), seed=0)
     assert agent.values.gamma == 0.97

@@ -28,6 +28,7 @@ def test_experiments_are_commands() -> None:
         "bench report",
         "bench diff",
         "bench export",
+        "bench cards",
         "bench speed",
         *(
             f"distill {name}"

@@ -124,6 +124,11 @@ EXPERIMENTS = {
         "--runs 5",
         "dynamaze.benchmarks.studies.deep_belief",
     ),
+    "adaptation": Command(
+        "the adaptation suite: agents, also of your own, in a fixed list of changing environments",
+        "--agent my_file.py:MyAgent --runs 20",
+        "dynamaze.benchmarks.adaptation.suite",
+    ),
     "adaptation-in-context": Command(
         "reference agents in unseen mazes that change once, and the expert's map",
         "--runs 50 --sizes 9",
@@ -163,6 +168,11 @@ BENCHMARK_COMMANDS = {
         "write the runs of a store as CSV files",
         "results/runs.sqlite --output csv",
         "dynamaze.benchmarks.harness.reports.export",
+    ),
+    "bench cards": Command(
+        "write the table of the adaptation suite and a card for each agent, from stored tables",
+        "--output docs/adaptation",
+        "dynamaze.benchmarks.adaptation.cards",
     ),
     "bench speed": Command(
         "speed of environments, agents and students, each beside a baseline",

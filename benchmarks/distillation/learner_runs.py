@@ -11,17 +11,8 @@ import numpy as np
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.mapping.paths import PathPlanner, best_actions_at
 from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from dynamaze.common.map_memory import move_targets
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.distill.core.map_state import (
-    Grid,
-    checked_grid,
-    forget_cells,
-    known_grid,
-    map_of,
-    observe,
-    recalled,
-)
+from dynamaze.distill.core.map_state import MapKeeper, map_of
 from dynamaze.distill.data.playing import select_actions
 from dynamaze.envs.generation import MazeGenerator
 
@@ -131,36 +122,14 @@ def play(policy: Any, stepper: RunStepper, rng: np.random.Generator | None = Non
     return stepper.rewards
 
 
-class MapExpert:
+class MapExpert(MapKeeper):
     """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
-
-    def __init__(self) -> None:
-        self._grid: Grid | None = None
-        self.memory: Float32Array | None = None
-
-    @property
-    def grid(self) -> Grid | None:
-        """(rows, cols) of the maze in which it acts; None until it is set."""
-        return self._grid
-
-    @grid.setter
-    def grid(self, grid: Any) -> None:
-        self._grid, self.memory = checked_grid(grid), None
-        self._targets = move_targets(self._grid)
-        self._planner = PathPlanner.of(self._targets)
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return (runs, actions): the best actions, with equal probabilities."""
-        seen = np.ascontiguousarray(observations, dtype=np.float32)
-        states = recalled(self.memory, len(seen), known_grid(self._grid))
-        observe(states, self._targets, seen)
-        self.memory = states
-        return uniform(best_actions_at(self._planner, map_of(states), seen[:, 0].astype(np.int64)))
-
-    def reset(self, episode_start: BoolArray | None = None) -> None:
-        """Begin an episode; the maps are kept."""
-        if self.memory is not None:
-            self.memory = forget_cells(self.memory, episode_start)
+        states, planner = self.record(observations), PathPlanner.of(self._targets)
+        cells = states[:, -1].astype(np.int64) - 1
+        return uniform(best_actions_at(planner, map_of(states), cells))
 
 
 def uniform(best: BoolArray) -> FloatArray:

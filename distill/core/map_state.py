@@ -20,7 +20,7 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, Float32Array
 from dynamaze.common.compiled import compiled
-from dynamaze.common.map_memory import MapMemory, record_move, record_presence
+from dynamaze.common.map_memory import MapMemory, move_targets, record_move, record_presence
 from dynamaze.common.validation import check_entries, checked_count, shown
 
 Grid = tuple[int, int]
@@ -114,6 +114,58 @@ def forget_cells(states: Float32Array, episode_start: BoolArray | None) -> Float
     after = states.copy()
     after[slice(None) if episode_start is None else episode_start, -1] = 0
     return after
+
+
+class MapKeeper:
+    """Base class of policies that keep a map of the maze of each of a batch of runs.
+
+    Attributes:
+        memory: (runs, numbers) float32 states, None for empty maps. Code that runs another episode
+            in between saves and restores it.
+    """
+
+    memory: Float32Array | None = None
+    _grid: Grid | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """(rows, cols) of the maze in which it acts; None until it is set, which clears the maps.
+
+        Raises:
+            ValueError, TypeError: for anything but two whole numbers from 1.
+        """
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: Any) -> None:
+        self._grid, self.memory = checked_grid(grid), None
+        self._targets = move_targets(self._grid)
+
+    def record(self, observations: Any) -> Float32Array:
+        """Record an observation of each run in its map, and return the states.
+
+        Args:
+            observations: (runs, 3) cell, last action and last reward.
+
+        Raises:
+            ValueError: without a grid, for a cell outside of it, or a memory of another number of
+                runs or another grid; then nothing is recorded.
+        """
+        grid = known_grid(self._grid)
+        seen = checked_cells(observations, grid)
+        states = recalled(self.memory, len(seen), grid)
+        observe(states, self._targets, seen)
+        self.memory = states
+        return states
+
+    def reset(self, episode_start: BoolArray | None = None) -> None:
+        """Begin an episode; the maps are kept.
+
+        Args:
+            episode_start: (runs,) True where an episode begins; None for all runs.
+        """
+        if self.memory is not None:
+            self.memory = forget_cells(self.memory, episode_start)
 
 
 @compiled

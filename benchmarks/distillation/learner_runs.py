@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.mapping.paths import PathPlanner, best_actions_at
 from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.distill.core.map_state import MapKeeper, map_of
-from dynamaze.distill.data.playing import select_actions
+from dynamaze.distill.core.map_state import MapKeeper, grid_targets, known_grid, map_of
+from dynamaze.distill.data.playing import sample_actions, select_actions
+from dynamaze.distill.data.rollouts import linear_schedule
 from dynamaze.envs.generation import MazeGenerator
 
 ENVIRONMENT = "DynaMazeAdaptation-v0"
@@ -22,6 +24,18 @@ TRAINING, HELD_OUT = LevelRange(0, 10**6), LevelRange(10**6, 10**6)
 
 RUN_STEPS = 400
 """World steps of a run."""
+
+TRAINING_SIZES = (5, 7, 9)
+"""Sides of the mazes for training."""
+
+ROUNDS, RUNS = 25, 32
+"""Rounds of DAgger, spread over the training, and runs of each in mazes of one size."""
+
+EXPERT_SHARE = linear_schedule(1.0, 0.1, until=1.0)
+"""Probability that the expert acts at a step, by the progress."""
+
+RANDOM_SHARE = 0.02
+"""Probability of a random action."""
 
 
 def run_generator(size: int) -> MazeGenerator:
@@ -127,11 +141,45 @@ class MapExpert(MapKeeper):
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return (runs, actions): the best actions, with equal probabilities."""
-        states, planner = self.record(observations), PathPlanner.of(self._targets)
-        cells = states[:, -1].astype(np.int64) - 1
-        return uniform(best_actions_at(planner, map_of(states), cells))
+        return uniform(self.best_actions(observations))
+
+    def best_actions(self, observations: Any) -> BoolArray:
+        """Record the observations, and return (runs, actions) True for the best actions."""
+        states = self.record(observations)
+        planner = PathPlanner.of(grid_targets(known_grid(self.grid)))
+        return best_actions_at(planner, map_of(states), states[:, -1].astype(np.int64) - 1)
 
 
 def uniform(best: BoolArray) -> FloatArray:
     """Return equal probabilities of the actions in each row that are True."""
     return best / best.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def mixed_steps(
+    policy: Any, expert: MapExpert, stepper: RunStepper, share: float, rng: np.random.Generator
+) -> Iterator[BoolArray]:
+    """Play runs to their end by a policy, an expert and a few random actions (DAgger).
+
+    Args:
+        policy: a policy with a memory of the maze.
+        expert: the expert, which observes the same.
+        stepper: the runs, not begun.
+        share: probability that the expert acts at a step.
+        rng: source of randomness.
+
+    Yields:
+        (runs, actions) True for the expert's best actions, before each step. The expert's memory
+        is that of the maps which have them.
+    """
+    runs = len(stepper.acts)
+    while not stepper.is_over:
+        for each in (policy, expert):
+            each.reset(stepper.episode_start)
+        actions = policy.action_logits(stepper.observations).argmax(axis=1)
+        best = expert.best_actions(stepper.observations)
+        by_expert = rng.random(runs) < share
+        actions[by_expert] = sample_actions(uniform(best[by_expert]), rng)
+        at_random = rng.random(runs) < RANDOM_SHARE
+        actions[at_random] = rng.integers(4, size=int(at_random.sum()))
+        yield best
+        stepper.step(actions)

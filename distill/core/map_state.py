@@ -14,6 +14,7 @@ forgets the cell before, since no move leads from one episode to the next.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,20 +92,26 @@ def map_of(states: Any) -> Any:
 
 compiled_map_of = compiled(map_of)
 
+grid_targets = lru_cache(maxsize=16)(move_targets)
+"""Function from a grid to its `move_targets`, which are not to be changed."""
 
-def recalled(memory: Float32Array | None, runs: int, grid: Grid) -> Float32Array:
-    """Return a copy of the states; zeros, empty maps, for None.
+
+def recalled(memory: Float32Array | None, expected: tuple[int, int]) -> Float32Array:
+    """Return a copy of the states; zeros for None.
+
+    Args:
+        memory: the states.
+        expected: (runs, numbers), their shape.
 
     Raises:
-        ValueError: for states of another number of runs or another grid.
+        ValueError: for states of another shape.
     """
-    expected = runs, state_width(grid)
     if memory is None:
         return np.zeros(expected, dtype=np.float32)
     if np.shape(memory) != expected:
         raise ValueError(
-            f"a memory of shape {np.shape(memory)}; expected {expected} for {runs} runs in a maze "
-            f"of {grid}"
+            f"a memory of shape {np.shape(memory)}; expected {expected}: runs, and the numbers of "
+            "a run in this maze"
         )
     return np.array(memory, dtype=np.float32)
 
@@ -116,12 +123,14 @@ def forget_cells(states: Float32Array, episode_start: BoolArray | None) -> Float
     return after
 
 
-class MapKeeper:
-    """Base class of policies that keep a map of the maze of each of a batch of runs.
+class GridPolicy:
+    """Base class of policies with a memory of the maze, for each of a batch of runs.
+
+    Its last number is 1 + index of the latest cell, 0 at the beginning of an episode.
 
     Attributes:
-        memory: (runs, numbers) float32 states, None for empty maps. Code that runs another episode
-            in between saves and restores it.
+        memory: (runs, numbers) float32 states, None for zeros. Code that runs another episode in
+            between saves and restores it.
     """
 
     memory: Float32Array | None = None
@@ -129,7 +138,9 @@ class MapKeeper:
 
     @property
     def grid(self) -> Grid | None:
-        """(rows, cols) of the maze in which it acts; None until it is set, which clears the maps.
+        """(rows, cols) of the maze in which it acts; None until it is set.
+
+        To set it clears the memory.
 
         Raises:
             ValueError, TypeError: for anything but two whole numbers from 1.
@@ -139,7 +150,23 @@ class MapKeeper:
     @grid.setter
     def grid(self, grid: Any) -> None:
         self._grid, self.memory = checked_grid(grid), None
-        self._targets = move_targets(self._grid)
+
+    def reset(self, episode_start: BoolArray | None = None) -> None:
+        """Begin an episode; all but the latest cell is kept.
+
+        Args:
+            episode_start: (runs,) True where an episode begins; None for all runs.
+        """
+        if self.memory is not None:
+            self.memory = forget_cells(self.memory, episode_start)
+
+    def forget(self) -> None:
+        """Clear the memory."""
+        self.memory = None
+
+
+class MapKeeper(GridPolicy):
+    """Base class of policies that keep a map of the maze."""
 
     def record(self, observations: Any) -> Float32Array:
         """Record an observation of each run in its map, and return the states.
@@ -153,19 +180,10 @@ class MapKeeper:
         """
         grid = known_grid(self._grid)
         seen = checked_cells(observations, grid)
-        states = recalled(self.memory, len(seen), grid)
-        observe(states, self._targets, seen)
+        states = recalled(self.memory, (len(seen), state_width(grid)))
+        observe(states, grid_targets(grid), seen)
         self.memory = states
         return states
-
-    def reset(self, episode_start: BoolArray | None = None) -> None:
-        """Begin an episode; the maps are kept.
-
-        Args:
-            episode_start: (runs,) True where an episode begins; None for all runs.
-        """
-        if self.memory is not None:
-            self.memory = forget_cells(self.memory, episode_start)
 
 
 @compiled

@@ -202,10 +202,6 @@ class MapValueIteration(MapKeeper, Student):
             logits = self(torch.from_numpy(planes).to(self.reading.device))
         return logits.double().cpu().numpy()  # type: ignore[no-any-return]
 
-    def forget(self) -> None:
-        """Clear the maps."""
-        self.memory = None
-
     @property
     def num_outputs(self) -> int:
         """Number of actions in a maze."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .evaluation import evaluate as evaluate
     from .evaluation import normalised_return as normalised_return
     from .export.c_source.writer import export_c as export_c
+    from .export.certify import certify as certify
     from .export.compiled import load_policy as load_policy
     from .export.load import open_policy as open_policy
     from .export.onnx_graph.writer import export_onnx as export_onnx
@@ -98,6 +99,7 @@ _MODULES = {
     "as_student": ".students.base",
     "as_teacher": ".teachers",
     "best_restart": ".training.restarts",
+    "certify": ".export.certify",
     "check_disjoint": ".core.levels",
     "check_method": ".methods.checks",
     "collect": ".data.rollouts",

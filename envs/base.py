@@ -239,6 +239,11 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             if self.render_mode == "human":
                 self.render()
 
+    @property
+    def present_observation(self) -> Any:
+        """The observation of the present state, as at the beginning of an episode."""
+        return self._state if self._encode is None else self._encode(self._state, self._slot)
+
     def _observe(self) -> tuple[Any, dict[str, Any]]:
         """Return the present observation and information."""
         encode = self._encode
@@ -330,6 +335,11 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def level(self) -> int | None:
         """The level of the present maze; None where mazes are not generated."""
         return self._maze.level
+
+    @property
+    def run(self) -> int | None:
+        """The number of runs before this one; None where there are no runs."""
+        return self._maze.run if self._maze.config.run_steps else None
 
     def change(self, change: ChangeLike) -> None:
         """Change the maze now, during an episode or between two.

@@ -59,6 +59,7 @@ def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
         expected |= {f"dynamaze/{name}{path.name}" for path in paths}
     for package in PACKAGES:
         sources = [*modules(package), *(ROOT / package).rglob("*.c")]
+        sources += (ROOT / package).rglob("*.safetensors")
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
     assert wheel == expected
 

@@ -194,6 +194,21 @@ BENCHMARK_COMMANDS = {
         "--output learner.safetensors",
         "dynamaze.benchmarks.distillation.learner",
     ),
+    "distill builtin": Command(
+        "make the files of the students that come with the package",
+        "--output builtin",
+        "dynamaze.benchmarks.distillation.builtin",
+    ),
+    "distill card": Command(
+        "show the card of a student, or list those that come with the package",
+        "builtin:value_iteration",
+        "dynamaze.benchmarks.distillation.card",
+    ),
+    "distill certify": Command(
+        "prove up to which path length a value iteration network is right in every maze",
+        "builtin:value_iteration",
+        "dynamaze.benchmarks.distillation.certify",
+    ),
     "distill frontier": Command(
         "normalised return on held-out levels against the size of the student",
         "--teacher teacher.safetensors --runs 5",

@@ -24,7 +24,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
-from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent, resolve_env
+from dynamaze.benchmarks.harness.agent_runs.resolver import (
+    StoredAgent,
+    named_text,
+    resolve_agent,
+    resolve_env,
+)
 from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     COMPILED,
     Budget,
@@ -126,8 +131,8 @@ class CompareConfig(ExperimentConfig):
 
     agent: tuple[str, ...] = ("DynaQ", "DynaQPlus")
     """Agents: a name (DynaQ, PPO, random), with arguments "DynaQ(planning_steps=50)"; a file
-    (.safetensors, .onnx, .npz, .zip); module:name or path/file.py:name of your own. LABEL=AGENT
-    gives it a name for the tables."""
+    (.safetensors, .onnx, .npz, .zip); builtin:NAME of a student that comes with the package;
+    module:name or path/file.py:name of your own. LABEL=AGENT gives it a name for the tables."""
     env: tuple[str, ...] = ("DynaMazeShortcut-v0",)
     """Environments: an id, with arguments "DynaMaze-v0(slip_probability=0.2)"; or module:name of
     what makes one; also LABEL=ENVIRONMENT."""
@@ -204,8 +209,8 @@ class CompareConfig(ExperimentConfig):
         """Check the options before anything runs.
 
         Raises:
-            ValueError: for an option with a value that it cannot have, or an unknown agent or
-                environment.
+            ValueError: for an option with a value that it cannot have, an unknown agent or
+                environment, or a student that does not fit an environment.
         """
         super().check()
         if self.steps is not None and self.episodes is not None:
@@ -221,6 +226,7 @@ class CompareConfig(ExperimentConfig):
                 raise ValueError(f"{twice!r} is there twice in {kind}; expected different names")
         if not self.plot_only:
             _ = self.phases  # makes each environment once
+            self._check_students()
 
     @property
     def length(self) -> str:
@@ -236,6 +242,17 @@ class CompareConfig(ExperimentConfig):
         """Return the options alone: a run gets its agent and environment as arguments."""
         derived = ("entries", "phases")
         return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def _check_students(self) -> None:
+        """Check that students fit the environments; other agents may need time to be made."""
+        for agent in self.entries.agents:
+            if isinstance(agent.factory, StoredAgent) and agent.factory.is_student:
+                for env in self.entries.envs:
+                    made = env.make()
+                    try:
+                        agent.factory(made, seed=0)
+                    finally:
+                        made.close()
 
     def _phases_of(self, env: EnvEntry) -> tuple[Phase, ...]:
         try:

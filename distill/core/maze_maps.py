@@ -75,6 +75,14 @@ class MoveCosts(NamedTuple):
         return float(self.entering.min() + self.leaving.min())
 
     @property
+    def barrier(self) -> float:
+        """Smallest additional cost of a path through a wall that may stand beside a goal.
+
+        Values have a bound, so that the gain of the goal makes up for leaving the wall at most.
+        """
+        return float(self.entering.min() + max(0.0, (self.leaving - self.goal).min()))
+
+    @property
     def spreads_from_goals(self) -> bool:
         """True if the values of all cells follow from those beside the goals.
 

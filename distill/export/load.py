@@ -10,6 +10,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 
+from ..files.builtin_students import student_path
 from ..files.card import Card, stored_card
 from ..files.weights import StudentFileError, read_weights
 
@@ -28,14 +29,16 @@ def open_policy(path: str | os.PathLike[str]) -> LoadedPolicy:
     Students run without torch if their kind allows it.
 
     Args:
-        path: a file whose name ends in `.safetensors` or `.onnx`.
+        path: a file whose name ends in `.safetensors` or `.onnx`, or `builtin:NAME` of a student
+            that comes with the package (`BUILTIN`).
 
     Raises:
         StudentFileError: (a ValueError) for another ending, or a file that is cut short, damaged or
             foreign.
+        ValueError: for an unknown built-in student.
         ImportError: without the libraries that the file needs.
     """
-    ending = Path(path).suffix
+    ending = Path(student_path(path)).suffix
     if ending == ".onnx":
         from .onnx_graph.policy import OnnxPolicy
 

@@ -39,6 +39,7 @@ class Card:
         made: how it was made: the teacher, the command.
         method: the distillation method, "name", and its settings.
         privileged: information beyond labels that the training used (`Student.privileged`).
+        limits: what it was not made for or cannot do.
         environment: arguments of `gymnasium.make` for its environment: "id" and options.
         training: levels it was trained on.
         held_out: levels it was evaluated on.
@@ -54,6 +55,7 @@ class Card:
     made: str = ""
     method: Mapping[str, Any] = field(default_factory=dict)
     privileged: str = ""
+    limits: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
@@ -81,7 +83,7 @@ class Card:
             TypeError, ValueError: for an unknown or invalid entry.
         """
         entries = current_card(document)
-        for name in ("made", "privileged"):
+        for name in ("made", "privileged", "limits"):
             if not isinstance(entries.get(name, ""), str):
                 raise TypeError(f"{name}={entries[name]!r}; expected text")
         for name in ("environment", "method"):
@@ -129,6 +131,7 @@ class Card:
             self.made,
             *self._method(),
             f"Privileged information: {self.privileged}." if self.privileged else "",
+            f"Limits: {self.limits}." if self.limits else "",
             *self._environment(),
             *self._size(file_bytes),
             *self._levels(),

@@ -88,9 +88,13 @@ def _has_page(path: Path) -> bool:
 def load_student(path: str | os.PathLike[str]) -> Any:
     """Load the student of a file.
 
+    Args:
+        path: the file, or `builtin:NAME` (`BUILTIN`).
+
     Raises:
         StudentFileError: (a ValueError) for a file that is cut short, damaged or foreign, or
             weights that do not fit their description.
+        ValueError: for an unknown built-in student.
     """
     weights, config, _ = read_weights(path)
     kind = config.get("kind")
@@ -113,7 +117,7 @@ def load_student(path: str | os.PathLike[str]) -> Any:
 
 
 def load_card(path: str | os.PathLike[str]) -> Card:
-    """Load the card of a student's file.
+    """Load the card of a student's file, or of `builtin:NAME`.
 
     Raises:
         StudentFileError: (a ValueError) as `load_student`, or for an invalid card.

@@ -18,6 +18,7 @@ from dynamaze.common.validation import PrintableError
 
 from ..core.old_names import current_config
 from ..core.packing import dequantise_arrays
+from .builtin_students import student_path
 
 FORMAT = 1
 """Version of the file format; other versions are refused."""
@@ -93,12 +94,16 @@ def read_weights(path: str | os.PathLike[str]) -> StoredStudent:
 
     Names of version 0.1 are replaced by those of today.
 
+    Args:
+        path: the file, or `builtin:NAME`.
+
     Raises:
         StudentFileError: if it is missing, cut short, damaged, foreign or of another format.
+        ValueError: for an unknown built-in student.
     """
-    library = _safetensors("numpy")
+    library, file = _safetensors("numpy"), student_path(path)
     try:
-        content = read_bytes(path, MOST_BYTES)
+        content = read_bytes(file, MOST_BYTES)
         length = int.from_bytes(content[:8], "little")
         if length > min(MOST_HEADER_BYTES, len(content) - 8):
             raise ValueError(f"a header of {length:,} bytes in {len(content):,}")

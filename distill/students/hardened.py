@@ -35,11 +35,12 @@ def hardened(
     A trained network computes shortest paths in which a path through a wall has a finite cost. It
     prefers a detour of n steps to a wall only if
 
-        n * (cost of a step) < cost of entering and leaving a wall,
+        n * (cost of a step) < cost of entering and leaving a wall
 
-    and training in mazes of up to 15x15 ends with a ratio of 1,000 to 2,000. A maze with m free
-    cells needs a ratio of at most m - 1: a perfect one of 101x101 about 2,000 (it has 5,101), one
-    of 1001x1001 about 100,000 (501,001). Four changes, of which none needs training:
+    (only of entering it where a goal is beside it, whose gain makes up for leaving), and training
+    in mazes of up to 15x15 ends with a ratio of 1,000 to 2,000. A maze with m free cells needs a
+    ratio of at most m - 1: a perfect one of 101x101 about 2,000 (it has 5,101), one of 1001x1001
+    about 100,000 (501,001). Four changes, of which none needs training:
 
     1. The probabilities of the moves become 0 and 1 (by the scale of the softmax). Otherwise a
        fraction of the cost of the walls beside a path leaks into the values of its cells.
@@ -49,7 +50,8 @@ def hardened(
        so that in long paths the fewest steps are not the lowest cost.
     4. All reward weights are multiplied by the smallest power of two that gives the ratio. Rewards
        of goals grow too, which changes nothing: `top` bounds values. Integers of a quantised
-       student stay as they are, and only a scale changes; hardening and rounding commute.
+       student stay as they are, and only a scale changes. Rounding changes the costs: harden a
+       student after it.
 
     In mazes that the student solved, it still takes a shortest path, perhaps another of equal
     length. Values then are a function of the number of steps alone, `top` minus one cost for each,
@@ -86,7 +88,7 @@ def hardened(
         reward, step = weights["reward"], weights["bias"].abs().max()
         reward[reward.abs() < step] = 0.0
         costs = _costs(copy)
-        missing = longest_path * float(costs.step.max()) / costs.wall
+        missing = longest_path * float(costs.step.max()) / costs.barrier
         reward *= 2.0 ** max(0, ceil(log2(missing)))
     _costs(copy)  # of the result, which a rounding of its weights may have changed
     return copy

@@ -23,6 +23,7 @@ from ..benchmarks.harness.registry import BENCHMARK_COMMANDS, EXPERIMENTS, Comma
 from ..common.registration import ENVIRONMENTS
 from ..common.validation import did_you_mean
 from ..common.version import __version__
+from ..distill.files.builtin_students import BUILTIN, PREFIX
 
 RUN, LIST = "bench run", "bench list"
 """The words before an experiment's name, and the command that lists the experiments."""
@@ -98,6 +99,9 @@ experiments, for `bench run`:
 
 environments, for `watch`, `play` and, after `import dynamaze`, `gym.make`:
 {environments}
+
+students of the package, for --agent of `watch`, `play`, `bench run compare`:
+{students}
 
 options:
   -h, --help   this text
@@ -200,6 +204,7 @@ def help_text() -> str:
         commands=command_list(listed_commands()),
         experiments=experiment_list(),
         environments="\n".join(f"  {name}" for name in ENVIRONMENTS),
+        students="\n".join(rows({f"{PREFIX}{name}": text for name, text in BUILTIN.items()})),
         traceback=TRACEBACK,
     )
 

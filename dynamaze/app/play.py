@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import gymnasium as gym
 import tyro
 
+from dynamaze.benchmarks.harness.agent_runs.resolver import POLICY_FILES, is_policy
+from dynamaze.distill.export.load import open_policy
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
 
 from ..common.options import Fraction, Seed32
 from ..common.registration import ENVIRONMENTS
+from ..viewer.advisor import Advisor
 from ..viewer.environment import make_env
 from ..viewer.walk import WalkSession, WalkState, play_in_terminal, play_in_window
+from .watched_envs import naming_student, student_observation
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Play:
 
     The strip shows the world step, the episode's steps and return, the length of the shortest path,
     and the regret: the loss of your steps in discounted return compared with optimal ones. At the
-    goal a new episode begins.
+    goal a new episode begins. With --agent a student stands beside you: the strip shows its next
+    move, and N takes it.
     """
 
     env_id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = "DynaMaze-v0"
@@ -44,6 +50,10 @@ class Play:
     """Probability that a step goes to one side of the chosen direction."""
     seed: Annotated[Seed32 | None, tyro.conf.arg(metavar="N")] = None
     """Seed of all random numbers. By default each run is different."""
+    agent: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """A student beside you: builtin:NAME (`dynamaze distill card` lists them), or a file in
+    .safetensors or .onnx. It names its next move, and N takes it; one that keeps a map learns the
+    maze from your moves, too."""
 
 
 def main(config: Play) -> None:
@@ -56,29 +66,55 @@ def main(config: Play) -> None:
     """
     if not config.text:
         require_display("play in the terminal: dynamaze play --text")
-    env = make_maze(config)
+    student = None if config.agent is None else read_student(config.agent)
+    env = make_maze(config, student)
     try:
+        advisor = None
+        if student is not None:
+            advisor = Advisor(env, student, Path(config.agent or "").name)
         if config.text:
-            play_in_terminal(WalkState(env, seed=config.seed), sys.stdin, config.env_id)
+            walk = WalkState(env, seed=config.seed, advisor=advisor)
+            play_in_terminal(walk, sys.stdin, config.env_id)
         else:
-            play_in_window(WalkSession(env, config.env_id, seed=config.seed))
+            play_in_window(WalkSession(env, config.env_id, seed=config.seed, advisor=advisor))
     finally:
         env.close()
 
 
-def make_maze(config: Play) -> gym.Env[Any, Any]:
-    """Make the environment that the options specify.
+def read_student(text: str) -> Any:
+    """Return the policy of a student.
 
     Raises:
-        ValueError: it is not a maze.
+        ValueError: for another agent, an unknown built-in student or a file that cannot be read.
+    """
+    if not is_policy(text):
+        raise ValueError(
+            f"agent {text!r}; expected a student: builtin:NAME, or a file in "
+            f"{' or '.join(POLICY_FILES)}"
+        )
+    return open_policy(text).policy
+
+
+def make_maze(config: Play, student: Any = None) -> gym.Env[Any, Any]:
+    """Make the environment that the options specify.
+
+    Args:
+        config: the options.
+        student: a policy whose observations it has.
+
+    Raises:
+        ValueError: it is not a maze, or does not show what the student observes.
     """
     text_mode = "ansi_color" if sys.stdout.isatty() else "ansi"
-    env = make_env(
-        config.env_id,
-        render_mode=text_mode if config.text else "rgb_array",
-        layout=config.layout,
-        slip_probability=config.slip_probability,
-    )
+    more: dict[str, Any] = {} if student is None else student_observation(student, {})
+    with naming_student(config.agent, config.env_id, more):
+        env = make_env(
+            config.env_id,
+            render_mode=text_mode if config.text else "rgb_array",
+            layout=config.layout,
+            slip_probability=config.slip_probability,
+            **more,
+        )
     if not isinstance(env.unwrapped, MazeEnv):
         raise ValueError(
             f"{config.env_id} is not a maze of DynaMaze; expected one such as "

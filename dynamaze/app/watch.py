@@ -14,7 +14,8 @@ import numpy as np
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
-from dynamaze.benchmarks.harness.agent_runs.resolver import POLICY_FILES, resolve_agent
+from dynamaze.benchmarks.harness.agent_runs.resolver import is_policy, resolve_agent
+from dynamaze.distill.data.acting import keeps_map
 from dynamaze.distill.export.load import LoadedPolicy, open_policy
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
@@ -46,7 +47,13 @@ from ..viewer.window import (
     open_window,
 )
 from .watched_agents import watchable_agent
-from .watched_envs import agent_name, make_agent_env, suited_agent
+from .watched_envs import (
+    agent_name,
+    make_agent_env,
+    naming_student,
+    student_observation,
+    suited_agent,
+)
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
@@ -67,10 +74,6 @@ TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
 
 DEFAULT_ENV_ID = "DynaMazeShortcut-v0"
 """Id of the environment, unless another one is given."""
-
-PLANES = (3, None, None)
-"""Observation shape of students of whole mazes: planes of walls, agent and goals, of any size."""
-
 
 NumSteps = Annotated[int, Range(0, limit=10**15)]
 Size = Annotated[int, Range(3, limit=999)]
@@ -102,11 +105,12 @@ class Watch:
     agent: Annotated[str | None, tyro.conf.arg(metavar="AGENT")] = None
     """The agent: DynaQPlus, DynaQ or QLearning with the options below; another name, such as
     random, TreeSearch or PPO, also with arguments: "DynaQ(model='linear')"; a file (.safetensors,
-    .onnx, .npz, .zip); or module:name or path/file.py:name of your own. By default DynaQPlus, and
-    Dyna-Q with tile coding for a point in a maze. Agents that learn in one maze see one of the
-    generated mazes, unless --levels is given."""
+    .onnx, .npz, .zip); builtin:NAME, a student that comes with the package (`dynamaze distill card`
+    lists them); or module:name or path/file.py:name of your own. By default DynaQPlus, and Dyna-Q
+    with tile coding for a point in a maze. Agents that learn in one maze see one of the generated
+    mazes, unless --levels is given."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """The same as --agent FILE, for a distilled student in .safetensors or .onnx."""
+    """The same as --agent, for a distilled student: .safetensors, .onnx or builtin:NAME."""
     planning_steps: PlanningSteps = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: PositiveFraction = 1.0
@@ -212,17 +216,16 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
     if env_id != student_env_id:  # only the observation applies to another environment
         names = {"observation"} & set(options) if env_id in ENVIRONMENTS else set()
         options = {name: options[name] for name in names}
-    if student is not None and env_id in ENVIRONMENTS and _observes_planes(student.policy):
-        options.setdefault("observation", "planes")
-    if student is not None and env_id in ENVIRONMENTS and _keeps_map(student.policy):
-        options["observation"] = "index"
+    if student is not None and env_id in ENVIRONMENTS:
+        options |= student_observation(student.policy, options)
     for name in ("layout", "slip_probability", "size", "levels"):
         if getattr(config, name) is not None:
             options[name] = getattr(config, name)
     try:
-        if student is not None:
+        if student is None:
+            return make_agent_env(env_id, suited_agent(env_id, config.agent), options)
+        with naming_student(config.policy, env_id, options):
             return make_env(env_id, **options)
-        return make_agent_env(env_id, suited_agent(env_id, config.agent), options)
     except TypeError as error:
         given = [name for name in options if f"'{name}'" in str(error)]
         if not given:
@@ -230,17 +233,6 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
         raise ValueError(
             f"{given[0]}={options[given[0]]!r}; {env_id} has no such option"
         ) from error
-
-
-def _keeps_map(policy: Any) -> bool:
-    """Return True if a policy keeps a map of a maze that it does not see."""
-    return hasattr(policy, "grid")
-
-
-def _observes_planes(policy: Any) -> bool:
-    """Return True if a policy observes whole mazes; networks for any size have no shape."""
-    shape = getattr(policy, "observation_shape", PLANES)
-    return len(shape) == len(PLANES) and shape[0] == PLANES[0]
 
 
 def make_session(
@@ -271,7 +263,7 @@ def make_session(
         agent = make_agent(config, recorded)
     else:
         name = Path(config.policy or student.kind).name
-        kind = MapPolicyAgent if _keeps_map(student.policy) else FixedPolicyAgent
+        kind = MapPolicyAgent if keeps_map(student.policy) else FixedPolicyAgent
         agent = kind(recorded, student.policy, name, config.seed)
     statistics = EpisodeStatistics(f"{name} in {_id(env)}")
     window = ViewerWindow(
@@ -342,7 +334,7 @@ def _checked(config: Watch) -> Watch:
         ValueError: a number outside its range, or an option of the table agents for another one.
     """
     check_numbers(config)
-    if config.agent is not None and Path(config.agent).suffix in POLICY_FILES:
+    if config.agent is not None and is_policy(config.agent):
         if config.policy is not None:
             raise ValueError(
                 f"agent {config.agent!r} and policy {config.policy!r}; expected one of them"

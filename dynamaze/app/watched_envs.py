@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dynamaze.agents.core.spaces import Spaces, read_spaces
 from dynamaze.benchmarks.harness.agent_runs.resolver import AGENTS, load_sb3_model, read_call
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.common.storage import CheckpointError, read_checkpoint
+from dynamaze.distill.data.acting import keeps_map, sees_mazes
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 
@@ -127,6 +129,35 @@ def make_agent_env(env_id: str, agent: str, options: dict[str, Any]) -> gym.Env[
             env.close()
             return make_env(env_id, action="continuous" if is_discrete else "discrete", **options)
     return env
+
+
+def student_observation(policy: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the option `observation` that a student needs in one of our mazes.
+
+    Args:
+        policy: the student.
+        options: those of its card, whose planes may have options of their own.
+    """
+    if keeps_map(policy):
+        return {"observation": "index"}
+    return {} if "observation" in options or not sees_mazes(policy) else {"observation": "planes"}
+
+
+@contextmanager
+def naming_student(student: str | None, env_id: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Name a student in the error of an environment that does not have its observation.
+
+    Args:
+        student: its file.
+        env_id: id of the environment.
+        options: of the environment, with the student's observation.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if student is None or f"observation={options.get('observation')!r};" not in str(error):
+            raise
+        raise ValueError(f"{Path(student).name} does not fit {env_id}: {error}") from None
 
 
 def stored_spaces(agent: str) -> Spaces | None:

@@ -12,6 +12,7 @@ import gymnasium as gym
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 
+from .advisor import Advisor
 from .environment import Camera
 from .overlays import GAMMA, EnvOverlays
 from .statistics import RecordStatistics, format_count, format_regret
@@ -31,6 +32,9 @@ ARROWS = {"up": "w", "right": "d", "down": "s", "left": "a"}
 
 QUIT_KEYS = ("escape", "q")
 
+STUDENT_KEY = "n"
+"""Key by which the student takes the next step."""
+
 
 class WalkState:
     """State of a person's walk.
@@ -38,22 +42,30 @@ class WalkState:
     Attributes:
         env: the environment.
         maze: the unwrapped environment.
+        advisor: a student beside the person, or None.
         over: True if the episode has ended; `restart` begins the next one.
         num_steps: number of steps.
         episode_steps: number of steps in this episode.
         episode_return: undiscounted return of this episode so far.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        *,
+        seed: int | None = None,
+        advisor: Advisor | None = None,
+    ) -> None:
         """Begin the first episode.
 
         Args:
             env: a maze.
             seed: of the first reset; None for no seed.
+            advisor: a student beside the person.
         """
         maze = env.unwrapped
         assert isinstance(maze, MazeEnv)
-        self.env, self.maze = env, maze
+        self.env, self.maze, self.advisor = env, maze, advisor
         self._actions = {key: action for (key,), action in keys_to_action(maze).items()}
         self._lengths: list[int] = []  # of the episodes that reached a goal
         self.num_steps = 0
@@ -64,6 +76,9 @@ class WalkState:
         letter = ARROWS.get(key, key)
         if letter == "r":
             self.restart()
+        elif letter == STUDENT_KEY and self.advisor is not None:
+            self.advisor.num_steps += 1
+            self._move(self.advisor.action)
         elif letter in self._actions:
             self._move(self._actions[letter])
         else:
@@ -84,15 +99,29 @@ class WalkState:
         episode = f"return {self.episode_return:g}, shortest path {self.shortest_path_length}"
         if self.over:
             return f"{self.outcome()}, {episode}"
+        advice = f", the student goes {self.advice}" if self.advice else ""
         return (
             f"world step {self.maze.world_step:,}, episode step {self.episode_steps:,}, {episode}"
+            f"{advice}"
         )
+
+    @property
+    def advice(self) -> str:
+        """Direction of the student's next move; "" without a student."""
+        if self.advisor is None or self.over:
+            return ""
+        action = self.advisor.action
+        return next(name for name, key in ARROWS.items() if self._actions[key] == action)
 
     def summary(self) -> str:
         """Return one line about the whole walk."""
         goals = format_count(len(self._lengths), "time")
         walk = f"{format_count(self.num_steps, 'step')}, {goals} at the goal"
-        return f"{walk}, at best after {min(self._lengths):,}" if self._lengths else walk
+        if self._lengths:
+            walk = f"{walk}, at best after {min(self._lengths):,}"
+        if self.advisor is not None:
+            walk += f"; {format_count(self.advisor.num_steps, 'step')} by {self.advisor.name}"
+        return walk
 
     @property
     def shortest_path_length(self) -> int:
@@ -102,10 +131,17 @@ class WalkState:
     def _begin(self, seed: int | None) -> None:
         self.over = self._at_goal = False
         self.episode_steps, self.episode_return = 0, 0.0
-        self.env.reset(seed=seed)
+        self._observation, _ = self.env.reset(seed=seed)
+        if self.advisor is not None:
+            self.advisor.begin(self._observation)
 
     def _move(self, action: Any) -> None:
-        _, reward, terminated, truncated, _ = self.env.step(action)
+        before = self._observation
+        self._observation, reward, terminated, truncated, _ = self.env.step(action)
+        if self.advisor is not None:
+            self.advisor.follow(
+                before, action, float(reward), self._observation, terminated, truncated
+            )
         self.num_steps += 1
         self.episode_steps += 1
         self.episode_return += float(reward)
@@ -136,6 +172,8 @@ KEYS = (
     f"{SHARED_KEYS}"
 )
 
+STUDENT_HELP = (("N", "the student's move"),)
+
 HELP = (
     ("", "walk"),
     ("arrows", "walk; W A S D too"),
@@ -163,6 +201,7 @@ class WalkSession:
         title: str,
         *,
         seed: int | None = None,
+        advisor: Advisor | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Open the window.
@@ -171,12 +210,13 @@ class WalkSession:
             env: a maze with render mode "rgb_array".
             title: name of the environment.
             seed: of the first reset; None for no seed.
+            advisor: a student beside the person.
             clock: returns seconds.
         """
         self.title = title
         camera = Camera(env, max_size_on_desktop())
         self._recorded = RecordStatistics(env, camera, GAMMA)
-        self.state = WalkState(self._recorded, seed=seed)
+        self.state = WalkState(self._recorded, seed=seed, advisor=advisor)
         self._overlays = EnvOverlays(self.state.maze, self._recorded)
         self._pressed: list[str] = []  # keys that are not handled yet
         self.window = ViewerWindow(
@@ -184,7 +224,7 @@ class WalkSession:
             camera=camera,
             display=open_window(title),
             overlay_source=self._overlays,
-            help_lines=HELP,
+            help_lines=HELP if advisor is None else (*HELP[:4], *STUDENT_HELP, *HELP[4:]),
             clock=clock,
         )
 
@@ -232,6 +272,7 @@ class WalkSession:
             ("return", f"{state.episode_return:.4g}"),
             ("shortest path", f"{state.shortest_path_length:,}"),
             ("regret", format_regret(self._recorded.total_regret)),
+            *([("student goes", state.advice)] if state.advice else []),
         ]
 
 
@@ -298,6 +339,8 @@ TEXT_KEYS = (
     "r: new episode;  q: end;  then Enter"
 )
 
+STUDENT_TEXT = "n: the student's move"
+
 
 def play_in_terminal(walk: WalkState, lines: Iterable[str], title: str) -> None:
     """Play until the lines end or contain a quit key; then print a summary.
@@ -314,14 +357,15 @@ def play_in_terminal(walk: WalkState, lines: Iterable[str], title: str) -> None:
 
 
 def _play(walk: WalkState, lines: Iterable[str]) -> None:
-    print(TEXT_KEYS)
+    keys = TEXT_KEYS if walk.advisor is None else f"{STUDENT_TEXT};  {TEXT_KEYS}"
+    print(keys)
     _show(walk)
     for line in lines:
         for key in read_keys(line):
             if key in QUIT_KEYS:
                 return
             if not walk.handle_key(key):
-                print(f"unknown key {key!r}; {TEXT_KEYS}")
+                print(f"unknown key {key!r}; {keys}")
             if walk.over:
                 _show(walk)
                 walk.restart()

@@ -1,4 +1,4 @@
-"""Agents and environments from text, for the command line: `--agent NAME | FILE | module:name`.
+"""Agents and environments from text: `--agent NAME | FILE | builtin:NAME | module:name`.
 
 A name may have arguments, which are literals: `DynaQ(planning_steps=50, model="linear")`. Nothing
 of the text is evaluated.
@@ -28,6 +28,7 @@ from gymnasium import spaces
 import dynamaze.agents
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import did_you_mean
+from dynamaze.distill.files.builtin_students import is_builtin, student_path
 
 AGENTS = (
     "QLearning",
@@ -84,6 +85,7 @@ def resolve_agent(text: str) -> Any:
             - a file: a student in .safetensors or .onnx, an agent's checkpoint in .npz, which goes
               on learning, or a model of Stable-Baselines3 in .zip, which does not learn and whose
               file may run any code;
+            - `builtin:NAME`, a student that comes with the package;
             - `module:name` or `path/file.py:name`, a factory or a policy of one's own.
 
             Names may be followed by arguments in parentheses, `name=literal`.
@@ -95,7 +97,7 @@ def resolve_agent(text: str) -> Any:
         ValueError: for an unknown name, file, module or argument; names the nearest one.
         ImportError: for an algorithm whose library is not installed.
     """
-    if Path(text).suffix in FILES:
+    if is_builtin(text) or Path(text).suffix in FILES:
         return StoredAgent.of(text)
     name, arguments = read_call("agent", text)
     if ":" in name:
@@ -107,13 +109,18 @@ def resolve_agent(text: str) -> Any:
     if name not in NAMES:
         raise ValueError(
             f"agent {text!r}; expected one of {', '.join(NAMES)}, a file ending in "
-            f"{', '.join(FILES)}, or module:name{did_you_mean(name, NAMES)}"
+            f"{', '.join(FILES)}, builtin:NAME, or module:name{did_you_mean(name, NAMES)}"
         )
     if name in SB3_ALGORITHMS:
         return StableBaselinesAgent(sb3_algorithm(name), arguments)
     agent = RandomAgent if name == RANDOM else getattr(dynamaze.agents, name)
     check_arguments("agent", text, agent, arguments)
     return partial(agent, **arguments) if arguments else agent
+
+
+def is_policy(text: str) -> bool:
+    """Return True for text that names a student: a file, or one that comes with the package."""
+    return is_builtin(text) or Path(text).suffix in POLICY_FILES
 
 
 def names_agent(text: str) -> bool:
@@ -364,32 +371,39 @@ class StoredAgent:
     """The key of its runs has the digest of the content in its place."""
 
     @classmethod
-    def of(cls, path: str) -> StoredAgent:
-        """Return the factory of a file.
+    def of(cls, text: str) -> StoredAgent:
+        """Return the factory of a file, or of `builtin:NAME`.
 
         Raises:
-            ValueError: if there is no such file.
+            ValueError: if there is no such file or built-in student.
         """
+        path = student_path(text)
         try:
             open(path, "rb").close()
         except OSError as error:
             raise ValueError(
-                f"agent {path}: {error.strerror}; expected a file, a name or module:name"
+                f"agent {text}: {error.strerror}; expected a file, a name or module:name"
             ) from None
         return cls(Path(path).resolve())
+
+    @property
+    def is_student(self) -> bool:
+        """True for a file of a distilled student."""
+        return self.path.suffix in POLICY_FILES
 
     def __call__(self, env: gym.Env[Any, Any], *, seed: int) -> Any:
         """Load the agent.
 
         Raises:
-            ValueError: for a damaged or foreign file, or one of an unknown agent.
+            ValueError: for a damaged or foreign file, one of an unknown agent, or a student that
+                does not fit the environment.
         """
-        ending = self.path.suffix
-        if ending in POLICY_FILES:
+        if self.is_student:
+            from dynamaze.distill.data.acting import actor_for
             from dynamaze.distill.export.load import open_policy
 
-            return open_policy(self.path).policy
-        if ending == ".npz":
+            return actor_for(env, open_policy(self.path).policy, self.path.name)
+        if self.path.suffix == ".npz":
             return _load_checkpoint(self.path, env, seed)
         return StoredModel(load_sb3_model(self.path))
 

@@ -302,6 +302,9 @@ FITTED: dict[Any, Any] = {"table": TableStudent, "tree": DecisionTree}
 def load_policy(path: str | os.PathLike[str]) -> Any:
     """Load a student from its file (see `save_student`), to run without torch.
 
+    Args:
+        path: the file, or `builtin:NAME` of a student that comes with the package (`BUILTIN`).
+
     Returns:
         A policy with `act(observation)`, and `action_logits(observations)` or, for continuous
         actions, `action_gaussian(observations)`. For an `ActorCritic` it is the actor.
@@ -309,6 +312,7 @@ def load_policy(path: str | os.PathLike[str]) -> Any:
     Raises:
         StudentFileError: (a ValueError) for a file that is cut short, damaged or foreign, weights
             that do not fit their description, or a kind of student that needs torch.
+        ValueError: for an unknown built-in student.
     """
     return build_policy(read_weights(path), where=path)
 

@@ -110,13 +110,15 @@ def test_hardened_in_torch_equals_compiled():
 
 
 @pytest.mark.parametrize("bits", FORMS[1:])
-def test_hardening_and_rounding_commute(bits):
+def test_hardening_keeps_integers(bits):
     trained = trained_value_iteration()
     one = quantised_weights(quantised(hardened(trained), bits, "tensor"))
     other = quantised_weights(hardened(quantised(trained, bits, "tensor")))
     for name, weight in one.items():
         np.testing.assert_array_equal(weight.integers, other[name].integers)
-        np.testing.assert_array_equal(weight.scales, other[name].scales)
+        # Rounding may change the costs: walls that stand beside goals may need another power.
+        ratio = float((other[name].scales / weight.scales).item())
+        assert ratio == (2 if (name, bits) == ("reward", "ternary") else 1)
 
 
 @pytest.mark.parametrize("longest_path", [1, 10_000, LONGEST_PATH, FLOAT32_STEPS])
@@ -128,8 +130,16 @@ def test_hardened_wall_costs_more_than_longest_path(longest_path):
     needed, step = longest_path * costs.step.max(), float(trained.bias.detach().abs().mean())
     np.testing.assert_allclose(costs.step, step, rtol=1e-6)
     np.testing.assert_array_equal(costs.least_step, costs.step)
-    most = max(2 * needed, 1.01 * (4.0 + 18.7))  # the smallest power of two
-    assert needed <= costs.wall <= most
+    most = max(2 * needed, 1.01 * (4.0 + 18.7 - 6.2))  # the smallest power of two
+    assert needed <= costs.barrier <= most
+
+
+@pytest.mark.parametrize("bits", FORMS)
+@pytest.mark.parametrize("length", [600, 3000])
+def test_hardened_goes_around_wall_beside_goal(bits, length):
+    """The wall is at the end of a corridor of 2 * length + 1 steps, and beside the goal."""
+    student = hardened(form_of(trained_value_iteration(), bits), 2 * length + 1)
+    assert share_of_shortest_steps(student, detour(length)) == 1.0
 
 
 @pytest.mark.parametrize("step", [0.013, 0.0078125, 0.0156249])

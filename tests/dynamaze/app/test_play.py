@@ -13,10 +13,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.app.play import Play, make_maze
+from dynamaze.app.play import Play, main, make_maze, read_student
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering.window import require_display
+from dynamaze.viewer.advisor import Advisor
 from dynamaze.viewer.walk import (
     GOAL_POLLS,
     WalkSession,
@@ -109,6 +110,49 @@ def text_walk(**options: Any) -> WalkState:
     return WalkState(make_maze(Play(text=True, **options)))
 
 
+@pytest.mark.parametrize("name", ["value_iteration", "map_value_iteration"])
+def test_student_plays_beside_person(name: str) -> None:
+    shown = play_text("d" + "n" * 40 + "\n", "--agent", f"builtin:{name}", "DynaMaze-v0")
+    assert shown[0].startswith("n: the student's move;  w a s d")
+    assert any(line.startswith("goal after ") for line in shown)
+    assert any(", the student goes " in line for line in shown)
+    assert shown[-1].endswith(f"; 40 steps by builtin:{name}")
+
+
+def test_student_advises_in_edited_maze() -> None:
+    config = Play(text=True, layout="S.G\n...", agent="builtin:value_iteration")
+    student = read_student("builtin:value_iteration")
+    env = make_maze(config, student)
+    walk = WalkState(env, advisor=Advisor(env, student, "student"))
+    assert walk.advice == "right"
+    walk.maze.change("S#G\n...")
+    assert walk.advice == "down"
+    assert walk.handle_key("n")
+    assert [walk.advice, walk.maze.agent] == ["right", (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agent": "DynaQ"}, "agent 'DynaQ'; expected a student: builtin:NAME, or a file in"),
+        ({"agent": "builtin:value"}, "did you mean 'builtin:value_iteration'?"),
+        (
+            {"agent": "builtin:value_iteration", "env_id": "DynaMazeAdaptation-v0"},
+            "builtin:value_iteration does not fit DynaMazeAdaptation-v0: observation='planes'",
+        ),
+        (
+            {"agent": "builtin:map_value_iteration", "env_id": "DynaMazeContinuous-v0"},
+            "builtin:map_value_iteration does not fit DynaMazeContinuous-v0: observation='index'",
+        ),
+    ],
+)
+def test_play_refuses_unfit_student(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        main(Play(text=True, **options))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_text_restart_keeps_world_step() -> None:
     walk = text_walk()
     play_in_terminal(walk, ["dd\n", "r\n", "d\n"], "maze")
@@ -186,6 +230,20 @@ def test_window_takes_several_keys(user: Any) -> None:
     arrival = [walking.look] * GOAL_POLLS
     walking.play(user.keys("RIGHT", "RIGHT", "RIGHT"), *arrival, user.keys("q"))
     assert walking.state.summary() == "2 steps, 1 time at the goal, at best after 2"
+
+
+def test_window_student_takes_step(user: Any) -> None:
+    student = read_student("builtin:value_iteration")
+    config = Play(agent="builtin:value_iteration")
+    env = make_maze(config, student)
+    advisor = Advisor(env, student, "student")
+    session = WalkSession(env, "maze", advisor=advisor, clock=user.clock)
+    user.window = session.window.display
+    user.script = [user.keys(*"n" * 5), user.keys("q")]
+    assert ("student goes", "down") in session._fields() or session.state.advice == "right"
+    play_in_window(session, sleep=user.sleep)
+    assert session.state.summary() == "5 steps, 0 times at the goal; 5 steps by student"
+    assert session.state.maze.layout.distances[session.state.maze.agent] == 14 - 5
 
 
 def test_window_restart_key(user: Any) -> None:

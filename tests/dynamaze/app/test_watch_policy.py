@@ -219,6 +219,31 @@ def test_policy_with_map_finds_goal_in_the_dark(
         watch(capsys, env_id="CartPole-v1", policy=path)
 
 
+@pytest.mark.parametrize(
+    ("name", "env_id", "least"),
+    [
+        ("value_iteration", "DynaMazeShortcut-v0", 31),  # 500 steps of 16
+        ("value_iteration_ternary", "DynaMazeGenerated-v0", 5),
+        ("map_value_iteration", "DynaMazeShortcut-v0", 20),
+        ("map_value_iteration_int8", "DynaMazeAdaptation-v0", 10),
+    ],
+)
+def test_builtin_student_reaches_goals(
+    pygame: Any, name: str, env_id: str, least: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = watch(capsys, agent=f"builtin:{name}", env_id=env_id, steps=500)
+    assert summary.startswith(f"builtin:{name} in {env_id}: 500 steps, ")
+    assert int(summary.partition(" steps, ")[2].partition(" ")[0]) >= least
+
+
+def test_student_of_planes_refuses_unseen_maze(pygame: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        main(Watch("DynaMazeAdaptation-v0", agent="builtin:value_iteration", steps=3))
+    assert str(caught.value).startswith(
+        "builtin:value_iteration does not fit DynaMazeAdaptation-v0: observation='planes'; expected"
+    )
+
+
 def test_map_overlays_show_belief() -> None:
     student = expert_student()
     env = gym.make(

@@ -146,3 +146,25 @@ def test_file_that_cannot_be_imported(code: str, message: str, tmp_path: Path) -
     (tmp_path / "mine.py").write_text(code)
     with pytest.raises(ValueError, match=f"mine.py, which cannot be imported: .*{message}"):
         resolve_agent(f"{tmp_path / 'mine.py'}:f")
+
+
+@pytest.mark.parametrize("observation", ["index", "experience"])
+def test_builtin_learner_runs_in_benchmark(observation: str) -> None:
+    agent = resolve_agent("builtin:map_value_iteration")
+    make = resolve_env(f"DynaMazeAdaptation-v0(observation={observation!r}, size=7)")
+    run = run_agent(agent, make, Budget(800, 0), seed=0, gamma=0.95)
+    assert run.rewards.sum() >= 30
+    assert (
+        run.rewards.tolist()
+        == run_agent(agent, make, Budget(800, 0), seed=0, gamma=0.95).rewards.tolist()
+    )
+
+
+def test_builtin_network_runs_without_regret() -> None:
+    make = resolve_env("DynaMazeGenerated-v0(observation='planes')")
+    agent = resolve_agent("builtin:value_iteration_ternary")
+    run = run_agent(agent, make, Budget(0, 5), seed=0, gamma=0.95)
+    assert run.rewards.tolist() == [1.0] * 5
+    assert run.regrets.max() < 1e-9
+    with pytest.raises(ValueError, match="it sees whole mazes and keeps no map; expected"):
+        run_agent(agent, resolve_env("DynaMazeAdaptation-v0"), Budget(5, 0), seed=0, gamma=0.95)

@@ -16,6 +16,15 @@ from dynamaze.envs import GridEnv, Layout
 
 ORACLE, EXPERT = "oracle", "expert"
 
+TABLE_AGENTS = (
+    "q_learning",
+    "dyna_q_plus",
+    "dyna_q_plus_tuned",
+    "prioritised_sweeping",
+    "dynamic_programming",
+)
+"""Agents with a table of values, which are not told geometry."""
+
 
 class ReferenceAgent(NamedTuple):
     """A reference agent."""

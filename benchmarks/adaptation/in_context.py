@@ -10,8 +10,12 @@ differ.)
    two means over pairs.
 3. The regret is exact: the sum over the steps of V*(s) - Q*(s, a) in the maze as it is then.
 
+Other agents run beside them, such as students with frozen weights from their files:
+
+    dynamaze bench run adaptation-in-context --others learner.safetensors GRU=gru.safetensors
+
 Beside every comparison must stand: table agents are not told geometry, that a wall bumped into from
-one side is a wall from all sides. The expert is.
+one side is a wall from all sides. The expert is, and so is a student that draws a map.
 """
 
 from __future__ import annotations
@@ -26,7 +30,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.adaptation.agents import AGENTS, EXPERT, ORACLE
+from dynamaze.benchmarks.adaptation.agents import (
+    AGENTS,
+    EXPERT,
+    ORACLE,
+    TABLE_AGENTS,
+)
+from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
 from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, derived_env_seed, run_agent
 from dynamaze.benchmarks.harness.analysis.intervals import format_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
@@ -83,7 +93,7 @@ class InContextConfig(ExperimentConfig):
     seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = KIND
     other_intervals: ClassVar[str] = "shares: ratio of means, paired by maze"
-    swept: ClassVar[tuple[str, ...]] = ("sizes", "agents")
+    swept: ClassVar[tuple[str, ...]] = ("sizes", "agents", "others")
 
     runs: Runs = 300
     """Runs of each agent, each in the maze of its own level."""
@@ -91,6 +101,10 @@ class InContextConfig(ExperimentConfig):
     """Rows and columns of the mazes."""
     agents: tuple[AgentName, ...] = tuple(AGENTS)  # type: ignore[arg-type]  # the same names
     """The agents; shares need the expert."""
+    others: tuple[str, ...] = ()
+    """Other agents, which observe the number of their cell: the file of a student (.safetensors,
+    .onnx), a name with arguments "DynaQ(planning_steps=5)", or module:name of your own. LABEL=AGENT
+    gives it a name for the tables."""
     algorithm: Generator = "wilson"
     """Generator of the mazes."""
     steps: Annotated[int, Range(4, limit=10**6)] = 400
@@ -101,17 +115,48 @@ class InContextConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        told = "only the expert and the oracle are told geometry"
+        told = (
+            "expert, oracle and students with a map are told geometry, agents with tables are not"
+        )
         return f"{super().caption}; {told}"
+
+    @property
+    def other_agents(self) -> dict[str, Any]:
+        """Name -> factory or policy of each other agent.
+
+        Raises:
+            ValueError: for an unknown one.
+        """
+        return {name: resolve_agent(text) for name, text in map(named_text, self.others)}
 
     @property
     def settings(self) -> Sequence[Setting]:
         """The agents in mazes of each size."""
+        entries = {**{name: name for name in self.agents}, **self.other_agents}
         return [
-            Setting((size, agent), self.runs, f"{size} x {size}, {AGENTS[agent].label}")
+            Setting((size, agent), self.runs, f"{size} x {size}, {label_of(name)}")
             for size in self.sizes
-            for agent in self.agents
+            for name, agent in entries.items()
         ]
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for an option with a value that it cannot have, an unknown agent, or a name
+                that two agents have.
+        """
+        super().check()
+        names = [*AGENTS, *(name for name, _ in map(named_text, self.others))]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is the name of two agents; expected LABEL=AGENT")
+        _ = self.other_agents
+
+
+def label_of(name: str) -> str:
+    """Return the label of an agent in the tables: that of a reference agent, or its name."""
+    return AGENTS[name].label if name in AGENTS else name
 
 
 class Level(NamedTuple):
@@ -162,8 +207,10 @@ def run(config: InContextConfig, runner: Runner | None = None) -> Tables:
     config.check()
     results = (runner or Runner()).run(trial, config)
     curves, runs = [], []
-    for setting, tables in zip(config.settings, results, strict=True):
-        size, agent = setting.arguments
+    pairs = [
+        (size, name) for size in config.sizes for name in (*config.agents, *config.other_agents)
+    ]
+    for (size, agent), tables in zip(pairs, results, strict=True):
         rewards = column(tables, "reward").astype(np.float64)
         change = column(tables, "change")[:, 0]
         steps = np.arange(rewards.shape[1])
@@ -183,12 +230,20 @@ def run(config: InContextConfig, runner: Runner | None = None) -> Tables:
     return {config.name: stack(curves), f"{config.name}_runs": stack(runs)}
 
 
-def trial(config: InContextConfig, size: int, agent: str, number: int) -> Table:
-    """Run one agent once: the reward and the regret of each step, and the step of the change."""
+def trial(config: InContextConfig, size: int, agent: Any, number: int) -> Table:
+    """Run one agent once: the reward and the regret of each step, and the step of the change.
+
+    Args:
+        config: the settings.
+        size: of the maze.
+        agent: name of a reference agent; or a factory, or a policy.
+        number: of the run.
+    """
+    make = AGENTS[agent].make if isinstance(agent, str) else agent
     level = Level(size, config.algorithm, config.steps, number)
     seed = derive_seed(config.seed, number)  # the same for every agent
     budget = Budget(config.steps, 0)
-    record = run_agent(AGENTS[agent].make, level.make, budget, seed=seed, gamma=config.gamma)
+    record = run_agent(make, level.make, budget, seed=seed, gamma=config.gamma)
     return make_table(
         reward=record.rewards.astype(np.float32),
         regret=record.regrets.astype(np.float32),
@@ -209,7 +264,7 @@ def plot(tables: Tables, config: InContextConfig) -> Figure:
         for agent in distinct(own, "agent"):
             curve = rows_where(own, agent=agent)
             style: dict[str, Any] = dict(REFERENCE) if agent == ORACLE else {}
-            draw_curve(left, "step", curve, "reward", label=AGENTS[agent].label, **style)
+            draw_curve(left, "step", curve, "reward", label=label_of(agent), **style)
         left.set(title=f"{size} x {size}", xlabel="Steps", ylabel="Cumulative reward")
         _draw_shares(right, rows_where(runs, size=size))
     legend_below(figure, rows[0, 0], 4)
@@ -226,7 +281,7 @@ def _draw_shares(axes: Axes, runs: Table) -> None:
                 style = {"marker": marker, "color": "black" if quantity == "reward" else "tab:blue"}
                 points_with_bars(axes, place + shift, share, horizontal=True, **style)
     axes.axvline(1.0, **REFERENCE)
-    axes.set_yticks(range(len(agents)), labels=[AGENTS[agent].label for agent in agents])
+    axes.set_yticks(range(len(agents)), labels=[label_of(agent) for agent in agents])
     axes.set(xlabel="Share of the expert's reward (blue: after the change)", xlim=(0, None))
 
 
@@ -244,6 +299,7 @@ def summary(tables: Tables, config: InContextConfig) -> dict[str, Lines]:
                 "of expert's",
                 "after change",
                 "of expert's",
+                "of best table agent's",
                 "regret",
             )
         ]
@@ -251,14 +307,16 @@ def summary(tables: Tables, config: InContextConfig) -> dict[str, Lines]:
             mine = rows_where(own, agent=agent)
             text = partial(mean_text, kind=KIND)
             shares = (_share_text(own, agent, quantity) for quantity in ("reward", "after"))
+            best = best_table_agent(own)
             lines.append(
                 (
-                    AGENTS[agent].label,
+                    label_of(agent),
                     f"{len(mine['run']):,}",
                     text(mine["reward"]),
                     next(shares),
                     text(mine["after"]),
                     next(shares),
+                    _share_text(own, agent, "reward", best),
                     text(mine["regret"]),
                 )
             )
@@ -266,16 +324,28 @@ def summary(tables: Tables, config: InContextConfig) -> dict[str, Lines]:
     return sections
 
 
-def _share(runs: Table, agent: str, quantity: str) -> Any:
-    """Return the ratio of an agent's mean to the expert's with its interval; None without one."""
-    expert: FloatArray = rows_where(runs, agent=EXPERT)[quantity]
-    if agent == EXPERT or not expert.size or not expert.any():
+def best_table_agent(runs: Table) -> str | None:
+    """Return the agent with a table that has the largest mean reward in some runs, if any."""
+    means = {
+        agent: rows_where(runs, agent=agent)["reward"].mean()
+        for agent in distinct(runs, "agent")
+        if agent in TABLE_AGENTS
+    }
+    return max(means, key=means.__getitem__, default=None)
+
+
+def _share(runs: Table, agent: str, quantity: str, other: str | None = EXPERT) -> Any:
+    """Return the ratio of an agent's mean to another's with its interval; None without one."""
+    if other is None:
         return None
-    return ratio_of_means(rows_where(runs, agent=agent)[quantity], expert)
+    reference: FloatArray = rows_where(runs, agent=other)[quantity]
+    if agent == other or not reference.size or not reference.any():
+        return None
+    return ratio_of_means(rows_where(runs, agent=agent)[quantity], reference)
 
 
-def _share_text(runs: Table, agent: str, quantity: str) -> str:
-    share = _share(runs, agent, quantity)
+def _share_text(runs: Table, agent: str, quantity: str, other: str | None = EXPERT) -> str:
+    share = _share(runs, agent, quantity, other)
     return "" if share is None else format_interval(share, 2)
 
 

@@ -8,52 +8,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.agents.mapping.paths import (
-    PathPlanner,
-    best_actions_at,
-    best_actions_everywhere,
-    path_lengths,
-)
+from dynamaze.agents.mapping.paths import PathPlanner, best_actions_everywhere, path_lengths
 from dynamaze.benchmarks.distillation.learner_runs import (
+    EXPERT_SHARE,
+    ROUNDS,
+    RUNS,
     TRAINING,
+    TRAINING_SIZES,
+    MapExpert,
     RunStepper,
     adaptation_envs,
+    mixed_steps,
     run_generator,
     uniform,
 )
 from dynamaze.common.arrays import Float32Array, IntArray
-from dynamaze.common.map_memory import (
-    BUMPED,
-    NEVER,
-    REWARDED,
-    MapMemory,
-    move_targets,
-)
+from dynamaze.common.map_memory import BUMPED, NEVER, REWARDED, MapMemory
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Batch, make_batch
-from dynamaze.distill.core.map_state import map_of
+from dynamaze.distill.core.map_state import grid_targets, map_of
 from dynamaze.distill.core.policy import log_probabilities
-from dynamaze.distill.data.playing import sample_actions
-from dynamaze.distill.data.rollouts import linear_schedule
 from dynamaze.distill.data.source import Columns, ReplayBuffer
 from dynamaze.distill.export.compiled.policy import build_policy
 from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.students.map_value_iteration import AGE, EVENT, QUERIED
 
-SIZES = (5, 7, 9)
-"""Sides of the mazes for training."""
-
-ROUNDS, RUNS = 25, 32
-"""Rounds of DAgger, spread over the training, and runs of each in mazes of one size."""
-
 SHARE_KEPT = 0.1
 """Probability that a step's map is kept."""
-
-EXPERT_SHARE = linear_schedule(1.0, 0.1, until=1.0)
-"""Probability that the expert acts at a step, by the progress."""
-
-RANDOM_SHARE = 0.02
-"""Probability of a random action."""
 
 OWN_WEIGHT = 10.0
 """Weight of the label in the agent's own cell; those in the other cells have weight 1."""
@@ -90,7 +71,7 @@ class LearnerMaps:
         self,
         student: Any,
         *,
-        sizes: Sequence[int] = SIZES,
+        sizes: Sequence[int] = TRAINING_SIZES,
         rounds: int = ROUNDS,
         runs: int = RUNS,
         batch_size: int = 32,
@@ -143,25 +124,17 @@ class LearnerMaps:
 
     def _play(self, size: int, share: float, rng: np.random.Generator) -> Columns:
         """Play runs in mazes of one size, and return the maps that are kept."""
-        policy = build_policy(to_stored(self.student))
-        policy.grid = (size, size)
-        planner = PathPlanner.of(move_targets((size, size)))
+        policy, expert = build_policy(to_stored(self.student)), MapExpert()
+        policy.grid = expert.grid = (size, size)
+        planner = PathPlanner.of(grid_targets((size, size)))
         envs = adaptation_envs(run_generator(size), self.runs, TRAINING)
         stepper = RunStepper(envs, seed=int(rng.integers(2**31)))
         kept: list[Columns] = []
-        while not stepper.is_over:
-            policy.reset(stepper.episode_start)
-            actions = policy.action_logits(stepper.observations).argmax(axis=1)
-            assert policy.memory is not None
+        for _ in mixed_steps(policy, expert, stepper, share, rng):
+            assert expert.memory is not None
             cells = stepper.observations[:, 0].astype(np.int64)
-            by_expert = rng.random(self.runs) < share
-            best = best_actions_at(planner, map_of(policy.memory[by_expert]), cells[by_expert])
-            actions[by_expert] = sample_actions(uniform(best), rng)
-            at_random = rng.random(self.runs) < RANDOM_SHARE
-            actions[at_random] = rng.integers(4, size=int(at_random.sum()))
             chosen = stepper.acts & (rng.random(self.runs) < SHARE_KEPT)
-            kept.append(_maps(policy.memory[chosen], cells[chosen], planner))
-            stepper.step(actions)
+            kept.append(_maps(expert.memory[chosen], cells[chosen], planner))
         envs.close()
         return {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -11,18 +12,10 @@ import numpy as np
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.mapping.paths import PathPlanner, best_actions_at
 from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from dynamaze.common.map_memory import move_targets
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.distill.core.map_state import (
-    Grid,
-    checked_grid,
-    forget_cells,
-    known_grid,
-    map_of,
-    observe,
-    recalled,
-)
-from dynamaze.distill.data.playing import select_actions
+from dynamaze.distill.core.map_state import MapKeeper, grid_targets, known_grid, map_of
+from dynamaze.distill.data.playing import sample_actions, select_actions
+from dynamaze.distill.data.rollouts import linear_schedule
 from dynamaze.envs.generation import MazeGenerator
 
 ENVIRONMENT = "DynaMazeAdaptation-v0"
@@ -31,6 +24,18 @@ TRAINING, HELD_OUT = LevelRange(0, 10**6), LevelRange(10**6, 10**6)
 
 RUN_STEPS = 400
 """World steps of a run."""
+
+TRAINING_SIZES = (5, 7, 9)
+"""Sides of the mazes for training."""
+
+ROUNDS, RUNS = 25, 32
+"""Rounds of DAgger, spread over the training, and runs of each in mazes of one size."""
+
+EXPERT_SHARE = linear_schedule(1.0, 0.1, until=1.0)
+"""Probability that the expert acts at a step, by the progress."""
+
+RANDOM_SHARE = 0.02
+"""Probability of a random action."""
 
 
 def run_generator(size: int) -> MazeGenerator:
@@ -131,38 +136,50 @@ def play(policy: Any, stepper: RunStepper, rng: np.random.Generator | None = Non
     return stepper.rewards
 
 
-class MapExpert:
+class MapExpert(MapKeeper):
     """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
-
-    def __init__(self) -> None:
-        self._grid: Grid | None = None
-        self.memory: Float32Array | None = None
-
-    @property
-    def grid(self) -> Grid | None:
-        """(rows, cols) of the maze in which it acts; None until it is set."""
-        return self._grid
-
-    @grid.setter
-    def grid(self, grid: Any) -> None:
-        self._grid, self.memory = checked_grid(grid), None
-        self._targets = move_targets(self._grid)
-        self._planner = PathPlanner.of(self._targets)
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return (runs, actions): the best actions, with equal probabilities."""
-        seen = np.ascontiguousarray(observations, dtype=np.float32)
-        states = recalled(self.memory, len(seen), known_grid(self._grid))
-        observe(states, self._targets, seen)
-        self.memory = states
-        return uniform(best_actions_at(self._planner, map_of(states), seen[:, 0].astype(np.int64)))
+        return uniform(self.best_actions(observations))
 
-    def reset(self, episode_start: BoolArray | None = None) -> None:
-        """Begin an episode; the maps are kept."""
-        if self.memory is not None:
-            self.memory = forget_cells(self.memory, episode_start)
+    def best_actions(self, observations: Any) -> BoolArray:
+        """Record the observations, and return (runs, actions) True for the best actions."""
+        states = self.record(observations)
+        planner = PathPlanner.of(grid_targets(known_grid(self.grid)))
+        return best_actions_at(planner, map_of(states), states[:, -1].astype(np.int64) - 1)
 
 
 def uniform(best: BoolArray) -> FloatArray:
     """Return equal probabilities of the actions in each row that are True."""
     return best / best.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def mixed_steps(
+    policy: Any, expert: MapExpert, stepper: RunStepper, share: float, rng: np.random.Generator
+) -> Iterator[BoolArray]:
+    """Play runs to their end by a policy, an expert and a few random actions (DAgger).
+
+    Args:
+        policy: a policy with a memory of the maze.
+        expert: the expert, which observes the same.
+        stepper: the runs, not begun.
+        share: probability that the expert acts at a step.
+        rng: source of randomness.
+
+    Yields:
+        (runs, actions) True for the expert's best actions, before each step. The expert's memory
+        is that of the maps which have them.
+    """
+    runs = len(stepper.acts)
+    while not stepper.is_over:
+        for each in (policy, expert):
+            each.reset(stepper.episode_start)
+        actions = policy.action_logits(stepper.observations).argmax(axis=1)
+        best = expert.best_actions(stepper.observations)
+        by_expert = rng.random(runs) < share
+        actions[by_expert] = sample_actions(uniform(best[by_expert]), rng)
+        at_random = rng.random(runs) < RANDOM_SHARE
+        actions[at_random] = rng.integers(4, size=int(at_random.sum()))
+        yield best
+        stepper.step(actions)

@@ -19,8 +19,8 @@ from torch.nn import functional
 from dynamaze.common.arrays import FloatArray
 from dynamaze.distill.students.value_iteration import (
     ValueIterationNetwork,
+    annealed_scales,
     front_weights,
-    scales,
     squashed,
     steps_to_goal,
     trained_iterations,
@@ -28,6 +28,9 @@ from dynamaze.distill.students.value_iteration import (
 from dynamaze.distill.training.parts import linear_decay
 from dynamaze.envs.generation.planes import Planes, ShortestPathPolicy
 from dynamaze.envs.generation.planes import steps_to_goal as greedy_steps
+
+SCALE = "network.scale"
+"""Name of the buffer with the scale of the softmax."""
 
 CLIP = 1.0
 """Maximum norm of a network's gradient."""
@@ -94,14 +97,15 @@ class ManyNetworks:
         adam = torch.optim.Adam(self.weights.values(), lr=learning_rate)
         for step in range(steps):
             progress = step / steps
-            softmax_scale, logit_scale = scales(progress)
-            self._set("scale", softmax_scale)
-            self._set("sharpness", logit_scale)
+            softmax_scale, logit_scale = annealed_scales(progress, self._buffers[SCALE])
+            self._buffers |= {SCALE: softmax_scale, "network.sharpness": logit_scale}
             wanted = trained_iterations(furthest, progress, rng)
             answers, loss = self._forward(maze, wanted, progress)
             for k, q in zip(wanted, answers.unbind(1), strict=True):
                 weights = front_weights(distance, k) * queried
-                logits = squashed((logit_scale * q).flatten(0, -2)).view(q.shape)
+                logits = squashed((logit_scale.view(-1, 1, 1, 1, 1) * q).flatten(0, -2)).view(
+                    q.shape
+                )
                 errors = -(labels * functional.log_softmax(logits, -1)).sum(-1)
                 weighted = (errors * weights).flatten(1).sum(1) / weights.flatten(1).sum(1)
                 loss = loss + weighted / len(wanted)
@@ -110,10 +114,6 @@ class ManyNetworks:
             self._clip()
             adam.param_groups[0]["lr"] = learning_rate * linear_decay(progress)
             adam.step()
-
-    def _set(self, name: str, number: float) -> None:
-        buffer = self._buffers[f"network.{name}"]
-        self._buffers[f"network.{name}"] = torch.full_like(buffer, number)
 
     def _forward(
         self, maze: Tensor, wanted: tuple[int, ...], progress: float
@@ -150,4 +150,4 @@ class ManyNetworks:
         return np.array([(greedy_steps(planes, each) >= 0).mean() for each in actions])
 
     def __len__(self) -> int:
-        return len(self._buffers["network.scale"])
+        return len(self._buffers[SCALE])

@@ -14,13 +14,14 @@ forgets the cell before, since no move leads from one episode to the next.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, Float32Array
 from dynamaze.common.compiled import compiled
-from dynamaze.common.map_memory import MapMemory, record_move, record_presence
+from dynamaze.common.map_memory import MapMemory, move_targets, record_move, record_presence
 from dynamaze.common.validation import check_entries, checked_count, shown
 
 Grid = tuple[int, int]
@@ -91,20 +92,26 @@ def map_of(states: Any) -> Any:
 
 compiled_map_of = compiled(map_of)
 
+grid_targets = lru_cache(maxsize=16)(move_targets)
+"""Function from a grid to its `move_targets`, which are not to be changed."""
 
-def recalled(memory: Float32Array | None, runs: int, grid: Grid) -> Float32Array:
-    """Return a copy of the states; zeros, empty maps, for None.
+
+def recalled(memory: Float32Array | None, expected: tuple[int, int]) -> Float32Array:
+    """Return a copy of the states; zeros for None.
+
+    Args:
+        memory: the states.
+        expected: (runs, numbers), their shape.
 
     Raises:
-        ValueError: for states of another number of runs or another grid.
+        ValueError: for states of another shape.
     """
-    expected = runs, state_width(grid)
     if memory is None:
         return np.zeros(expected, dtype=np.float32)
     if np.shape(memory) != expected:
         raise ValueError(
-            f"a memory of shape {np.shape(memory)}; expected {expected} for {runs} runs in a maze "
-            f"of {grid}"
+            f"a memory of shape {np.shape(memory)}; expected {expected}: runs, and the numbers of "
+            "a run in this maze"
         )
     return np.array(memory, dtype=np.float32)
 
@@ -114,6 +121,69 @@ def forget_cells(states: Float32Array, episode_start: BoolArray | None) -> Float
     after = states.copy()
     after[slice(None) if episode_start is None else episode_start, -1] = 0
     return after
+
+
+class GridPolicy:
+    """Base class of policies with a memory of the maze, for each of a batch of runs.
+
+    Its last number is 1 + index of the latest cell, 0 at the beginning of an episode.
+
+    Attributes:
+        memory: (runs, numbers) float32 states, None for zeros. Code that runs another episode in
+            between saves and restores it.
+    """
+
+    memory: Float32Array | None = None
+    _grid: Grid | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """(rows, cols) of the maze in which it acts; None until it is set.
+
+        To set it clears the memory.
+
+        Raises:
+            ValueError, TypeError: for anything but two whole numbers from 1.
+        """
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: Any) -> None:
+        self._grid, self.memory = checked_grid(grid), None
+
+    def reset(self, episode_start: BoolArray | None = None) -> None:
+        """Begin an episode; all but the latest cell is kept.
+
+        Args:
+            episode_start: (runs,) True where an episode begins; None for all runs.
+        """
+        if self.memory is not None:
+            self.memory = forget_cells(self.memory, episode_start)
+
+    def forget(self) -> None:
+        """Clear the memory."""
+        self.memory = None
+
+
+class MapKeeper(GridPolicy):
+    """Base class of policies that keep a map of the maze."""
+
+    def record(self, observations: Any) -> Float32Array:
+        """Record an observation of each run in its map, and return the states.
+
+        Args:
+            observations: (runs, 3) cell, last action and last reward.
+
+        Raises:
+            ValueError: without a grid, for a cell outside of it, or a memory of another number of
+                runs or another grid; then nothing is recorded.
+        """
+        grid = known_grid(self._grid)
+        seen = checked_cells(observations, grid)
+        states = recalled(self.memory, (len(seen), state_width(grid)))
+        observe(states, grid_targets(grid), seen)
+        self.memory = states
+        return states
 
 
 @compiled

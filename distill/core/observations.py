@@ -22,6 +22,9 @@ AGE_FEATURES = 3
 MAP_FEATURES = 4 * AGE_FEATURES
 """Features of a cell of a map: the factors of each of four events."""
 
+EXPERIENCE_FEATURES = 2 * 8 + 2 + MAZE_ACTIONS + 2
+"""Numbers of a cell, the size of the maze, and the last action, reward and collision."""
+
 CELL_FEATURES = 64
 """Features of a cell in a residual network, the inputs of its action logits."""
 

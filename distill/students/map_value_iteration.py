@@ -6,22 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray
-from dynamaze.common.map_memory import BUMPED, ENTERED, NUM_EVENTS, move_targets
+from dynamaze.common.arrays import Float32Array, FloatArray
+from dynamaze.common.map_memory import BUMPED, ENTERED, NUM_EVENTS
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
-from ..core.map_state import (
-    OBSERVATION,
-    Grid,
-    checked_cells,
-    checked_grid,
-    forget_cells,
-    known_grid,
-    map_of,
-    observe,
-    recalled,
-)
+from ..core.map_state import OBSERVATION, Grid, MapKeeper, known_grid, map_of
 from ..core.observations import (
     AGE_FEATURES,
     KERNEL,
@@ -31,7 +21,13 @@ from ..core.observations import (
 )
 from .base import Student, TrainingOutput
 from .conv import at_cells, check_planes
-from .value_iteration import GROWTH_END, LOGIT_CAP, annealed
+from .value_iteration import (
+    GROWTH_END,
+    LOGIT_CAP,
+    LOGIT_SCALES,
+    SOFTMAX_SCALES,
+    annealed_scales,
+)
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -39,9 +35,6 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 MOVES = ("learned", "exact")
-
-SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
-"""Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""
 
 EVENT, AGE, QUERIED = range(3)
 """Indices of the planes of a map."""
@@ -55,7 +48,7 @@ that was entered: a goal is best, then an unknown cell, then an old one. Trainin
 but not always this order: where a wrong end is the best of all, the right one gets no gradient."""
 
 
-class MapValueIteration(Student):
+class MapValueIteration(MapKeeper, Student):
     """Value iteration network on the agent's own map, with 43 parameters.
 
     The agent observes its cell, its last action and its last reward, nothing of the maze. A memory
@@ -93,11 +86,6 @@ class MapValueIteration(Student):
         sharpness: scale of the logits; a buffer, set by training.
         seed: seed of the initial weights.
 
-    Attributes:
-        grid: (rows, cols) of the maze in which it acts; None until it is set.
-        memory: (runs, numbers) float32 states (see `map_state`), None for empty maps. Code that
-            runs another episode in between saves and restores it.
-
     Raises:
         ValueError: for unknown moves, or a number outside its range.
     """
@@ -121,8 +109,6 @@ class MapValueIteration(Student):
             iterations = checked_integer("iterations", iterations, 1)
         self.iterations = iterations
         self.config = {"kind": "map_value_iteration", "moves": moves, "iterations": iterations}
-        self.memory: Float32Array | None = None
-        self._grid: Grid | None = None
         self.register_buffer("scale", torch.tensor(checked_number("scale", scale, 0, above=True)))
         self.register_buffer(
             "sharpness", torch.tensor(checked_number("sharpness", sharpness, 0, above=True))
@@ -189,12 +175,7 @@ class MapValueIteration(Student):
         self, observations: Tensor, progress: float, rng: np.random.Generator
     ) -> list[TrainingOutput]:
         """Return the logits after a random number of iterations, which grows with the progress."""
-        hardness = annealed(progress)
-        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
-        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
-        # New tensors: outputs of an earlier batch of the same step still need the old ones.
-        self.scale = torch.full_like(self.scale, softmax_scale)
-        self.sharpness = torch.full_like(self.sharpness, logit_scale)
+        self.scale, self.sharpness = annealed_scales(progress, self.scale)
         count = self.iterations_for(*check_planes(observations.shape[1:]))
         if progress < GROWTH_END:
             most = max(2, round(count * progress / GROWTH_END))
@@ -204,16 +185,6 @@ class MapValueIteration(Student):
         return [TrainingOutput(compressed(self._logits(observations, count)), known)]
 
     # -- a policy ------------------------------------------------------------------------------
-
-    @property
-    def grid(self) -> Grid | None:
-        """(rows, cols) of the maze in which it acts; None until it is set."""
-        return self._grid
-
-    @grid.setter
-    def grid(self, grid: Any) -> None:
-        self._grid, self.memory = checked_grid(grid), None
-        self._targets = move_targets(self._grid)
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return (runs, actions) logits for the next observation of each of a batch of runs.
@@ -226,28 +197,10 @@ class MapValueIteration(Student):
             ValueError: without a grid, for a cell outside of it, or a memory of another number of
                 runs or another grid.
         """
-        grid = known_grid(self._grid)
-        seen = checked_cells(observations, grid)
-        states = recalled(self.memory, len(seen), grid)
-        observe(states, self._targets, seen)
+        planes = map_planes(self.record(observations), known_grid(self.grid))
         with torch.no_grad():
-            maps = torch.from_numpy(map_planes(states, grid)).to(self.reading.device)
-            logits = self(maps)
-        self.memory = states
+            logits = self(torch.from_numpy(planes).to(self.reading.device))
         return logits.double().cpu().numpy()  # type: ignore[no-any-return]
-
-    def reset(self, episode_start: BoolArray | None = None) -> None:
-        """Begin an episode; the maps are kept.
-
-        Args:
-            episode_start: (runs,) True where an episode begins; None for all runs.
-        """
-        if self.memory is not None:
-            self.memory = forget_cells(self.memory, episode_start)
-
-    def forget(self) -> None:
-        """Clear the maps."""
-        self.memory = None
 
     @property
     def num_outputs(self) -> int:

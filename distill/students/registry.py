@@ -16,6 +16,7 @@ STUDENTS: Registry[Callable[..., Any]] = Registry(
     {
         "actor_critic": ".composite:ActorCritic",
         "conv": ".conv:Convolution",
+        "experience_gru": ".experience_gru:ExperienceGRU",
         "gaussian": ".composite:GaussianStudent",
         "gru": ".gru:GRU",
         "linear": ".mlp:Linear",

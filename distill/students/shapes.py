@@ -23,6 +23,7 @@ from dynamaze.common.validation import (
 from ..core.observations import (
     CELL_FEATURES,
     COLOURS,
+    EXPERIENCE_FEATURES,
     KERNEL,
     MAP_FEATURES,
     MAZE_ACTIONS,
@@ -242,9 +243,16 @@ def _parts(*names: str) -> Callable[[Mapping[str, Any]], Arrays]:
     return shapes
 
 
+def _experience_gru(config: Mapping[str, Any]) -> Arrays:
+    inner = {"observation_shape": (EXPERIENCE_FEATURES,), "num_actions": MAZE_ACTIONS}
+    for array in _gru({**config, **inner}):
+        yield array._replace(name=f"inner.{array.name}")
+
+
 SHAPES: dict[Any, Callable[[Mapping[str, Any]], Arrays]] = {
     "actor_critic": _parts("actor", "critic"),
     "conv": _convolution,
+    "experience_gru": _experience_gru,
     "gaussian": _parts("inner"),
     "gru": _gru,
     "linear": _linear,

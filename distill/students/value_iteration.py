@@ -194,10 +194,7 @@ class ValueIterationNetwork(Student):
         Raises:
             ValueError: for mazes without a goal.
         """
-        softmax_scale, logit_scale = scales(progress)
-        # New tensors: outputs of an earlier batch of the same step still need the old ones.
-        self.scale = torch.full_like(self.scale, softmax_scale)
-        self.sharpness = torch.full_like(self.sharpness, logit_scale)
+        self.scale, self.sharpness = annealed_scales(progress, self.scale)
         maze, queried = split_planes(observations)
         if not self.curriculum:
             most = round(self.iterations_for(*maze.shape[2:]) * min(1.0, progress / GROWTH_END))
@@ -287,13 +284,17 @@ def front_weights(distance: Tensor, iteration: int) -> Tensor:
     return (distance <= iteration).float() + (FRONT_WEIGHT - 1) * (distance == iteration).float()
 
 
-def scales(progress: float) -> tuple[float, float]:
-    """Return the scale of the softmax and that of the logits."""
-    hardness = annealed(progress)
-    softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
-    return softmax_scale, LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
-
-
 def annealed(progress: float) -> float:
     """Return the annealing progress in [0, 1]."""
     return max(0.0, (progress - ANNEAL_START) / (1 - ANNEAL_START))
+
+
+def annealed_scales(progress: float, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scales of the softmax and of the logits, as tensors like a given one.
+
+    They are new: outputs of an earlier batch of the same step still need the old ones.
+    """
+    hardness = annealed(progress)
+    softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * hardness
+    logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** hardness
+    return torch.full_like(like, softmax_scale), torch.full_like(like, logit_scale)

@@ -1,5 +1,7 @@
 """C templates of a student that plans on its own map; see `templates`."""
 
+from .templates import BACKUP, CELL_LOGITS, WIDEN
+
 SAYS_CELLS = "; -1, with nothing changed, if the maze has no such cell, otherwise 0"
 
 SAYS_MAP = """.
@@ -20,7 +22,8 @@ static inline void NAME_present(float *memory, int cell) {
     memory[CELLS + cell] = memory[2 * CELLS];
 }"""
 
-MAP_VALUE_ITERATION = """\
+MAP_VALUE_ITERATION = (
+    """\
 {declare}    enum {{ ROWS = {rows}, COLS = {cols}, CELLS = ROWS * COLS, WIDE = COLS + 2,
            ALL = WIDE * (ROWS + 2), MAPS = {outputs}, FIRST = WIDE + 1,
            LAST = WIDE * (ROWS + 1) - 1 }};
@@ -69,26 +72,13 @@ MAP_VALUE_ITERATION = """\
         }}
     for (int k = 0; k < {iterations}; k++) {{
         int changed = 0;
-        for (int row = 1; row <= ROWS; row++) {{
-            value[row * WIDE] = value[row * WIDE + 1];
-            value[row * WIDE + COLS + 1] = value[row * WIDE + COLS];
-        }}
-        for (int col = 0; col < WIDE; col++) {{
-            value[col] = value[WIDE + col];
-            value[(ROWS + 1) * WIDE + col] = value[ROWS * WIDE + col];
-        }}
+"""
+    + WIDEN
+    + """\
         if (k == {iterations} - 1) break; /* the last iteration is that of one cell, below */
-        for (int m = 0; m < MAPS; m++) {{
-            const float *p = NAME_moves[m];
-            for (int at = FIRST; at < LAST; at++) {{
-                const float q = rewards[m][at]
-                    + (p[0] * value[at - WIDE - 1] + p[1] * value[at - WIDE]
-                       + p[2] * value[at - WIDE + 1] + p[3] * value[at - 1] + p[4] * value[at]
-                       + p[5] * value[at + 1] + p[6] * value[at + WIDE - 1]
-                       + p[7] * value[at + WIDE] + p[8] * value[at + WIDE + 1]);
-                best[at] = m == 0 || q > best[at] ? q : best[at];
-            }}
-        }}
+"""
+    + BACKUP
+    + """\
         for (int row = 1; row <= ROWS; row++)
             for (int at = row * WIDE + 1; at <= row * WIDE + COLS; at++) {{
                 const float now = best[at] > ending[at] ? best[at] : ending[at];
@@ -98,9 +88,6 @@ MAP_VALUE_ITERATION = """\
         if (!changed) break; /* no later iteration would change a value */
     }}
     const int agent = (cell / COLS + 1) * WIDE + cell % COLS + 1;
-    for (int m = 0; m < MAPS; m++) {{
-        float q = rewards[m][agent];
-        for (int k = 0; k < 9; k++) q += NAME_moves[m][k] * value[agent + beside[k]];
-        {into}[m] = {sharpness} * q;
-    }}
 """
+    + CELL_LOGITS
+)

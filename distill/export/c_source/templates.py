@@ -155,7 +155,44 @@ TREE = """\
     for (int a = 0; a < {outputs}; a++) {into}[a] = NAME_leaf[NAME_below[node][0]][a];
 """
 
-VALUE_ITERATION = """\
+BACKUP = """\
+        for (int m = 0; m < MAPS; m++) {{
+            const float *p = NAME_moves[m];
+            for (int at = FIRST; at < LAST; at++) {{
+                const float q = rewards[m][at]
+                    + (p[0] * value[at - WIDE - 1] + p[1] * value[at - WIDE]
+                       + p[2] * value[at - WIDE + 1] + p[3] * value[at - 1] + p[4] * value[at]
+                       + p[5] * value[at + 1] + p[6] * value[at + WIDE - 1]
+                       + p[7] * value[at + WIDE] + p[8] * value[at + WIDE + 1]);
+                best[at] = m == 0 || q > best[at] ? q : best[at];
+            }}
+        }}
+"""
+"""One backup of all values: (actions, cells) rewards, and transition probabilities."""
+
+WIDEN = """\
+        for (int row = 1; row <= ROWS; row++) {{
+            value[row * WIDE] = value[row * WIDE + 1];
+            value[row * WIDE + COLS + 1] = value[row * WIDE + COLS];
+        }}
+        for (int col = 0; col < WIDE; col++) {{
+            value[col] = value[WIDE + col];
+            value[(ROWS + 1) * WIDE + col] = value[ROWS * WIDE + col];
+        }}
+"""
+"""Values of the border: those of the nearest cell."""
+
+CELL_LOGITS = """\
+    for (int m = 0; m < MAPS; m++) {{
+        float q = rewards[m][agent];
+        for (int k = 0; k < 9; k++) q += NAME_moves[m][k] * value[agent + beside[k]];
+        {into}[m] = {sharpness} * q;
+    }}
+"""
+"""The last backup, of the agent's cell alone."""
+
+VALUE_ITERATION = (
+    """\
 {declare}    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),
            MAPS = {outputs}, FIRST = WIDE + 1, LAST = WIDE * (ROWS + 1) - 1 }};
     static const int beside[9] = {{ -WIDE - 1, -WIDE, -WIDE + 1, -1, 0, 1,
@@ -181,39 +218,23 @@ VALUE_ITERATION = """\
         }}
     for (int k = 1; k < {iterations}; k++) {{
         int changed = 0;
-        for (int m = 0; m < MAPS; m++) {{
-            const float *p = NAME_moves[m];
-            for (int at = FIRST; at < LAST; at++) {{
-                const float q = rewards[m][at]
-                    + (p[0] * value[at - WIDE - 1] + p[1] * value[at - WIDE]
-                       + p[2] * value[at - WIDE + 1] + p[3] * value[at - 1] + p[4] * value[at]
-                       + p[5] * value[at + 1] + p[6] * value[at + WIDE - 1]
-                       + p[7] * value[at + WIDE] + p[8] * value[at + WIDE + 1]);
-                best[at] = m == 0 || q > best[at] ? q : best[at];
-            }}
-        }}
+"""
+    + BACKUP
+    + """\
         for (int row = 1; row <= ROWS; row++)
             for (int at = row * WIDE + 1; at <= row * WIDE + COLS; at++) {{
                 const float now = best[at] < {top} ? best[at] : {top};
                 changed |= now != value[at];
                 value[at] = now;
             }}
-        for (int row = 1; row <= ROWS; row++) {{
-            value[row * WIDE] = value[row * WIDE + 1];
-            value[row * WIDE + COLS + 1] = value[row * WIDE + COLS];
-        }}
-        for (int col = 0; col < WIDE; col++) {{
-            value[col] = value[WIDE + col];
-            value[(ROWS + 1) * WIDE + col] = value[ROWS * WIDE + col];
-        }}
+"""
+    + WIDEN
+    + """\
         if (!changed) break; /* no later iteration would change a value */
     }}
-    for (int m = 0; m < MAPS; m++) {{
-        float q = rewards[m][agent];
-        for (int k = 0; k < 9; k++) q += NAME_moves[m][k] * value[agent + beside[k]];
-        {into}[m] = {sharpness} * q;
-    }}
 """
+    + CELL_LOGITS
+)
 
 VALUE_WAVE = """\
 {declare}    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),

@@ -21,9 +21,12 @@ from dynamaze.benchmarks.adaptation.in_context import (
     run,
 )
 from dynamaze.benchmarks.harness.agent_runs.step_runs import derived_env_seed
-from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Table, distinct, rows_where
 from dynamaze.benchmarks.harness.running.runner import derive_seed
+from dynamaze.distill.files.students import save_student
 from dynamaze.envs.generation.generator import ALGORITHMS
+
+from ...distill.exact_map_planner import expert_student
 
 CONFIG = InContextConfig(runs=3, sizes=(5,), steps=60, agents=("random", "expert", "oracle"))
 
@@ -108,6 +111,42 @@ def test_shares_need_expert(tables: dict[str, Table]) -> None:
     (lines,) = experiment.summary(alone, config).values()
     assert lines[1][3] == ""
     experiment.plot(alone, config)
+
+
+def test_other_agents_are_paired_with_the_expert(tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    save_student(path, expert_student())
+    others = (f"student={path}", "few=DynaQ(planning_steps=2)")
+    config = replace(CONFIG, agents=("dyna_q_plus", "expert"), others=others)
+    config.check()
+    tables = run(config)
+    runs = tables["adaptation_in_context_runs"]
+    assert distinct(runs, "agent") == ["dyna_q_plus", "expert", "student", "few"]
+    student, expert = (rows_where(runs, agent=name) for name in ("student", "expert"))
+    # the same costs, but ties are broken otherwise
+    assert student["level"].tolist() == expert["level"].tolist()
+    assert student["reward"].sum() > 0.7 * expert["reward"].sum()
+    (lines,) = experiment.summary(tables, config).values()
+    texts = {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[1:]}
+    table_agent = rows_where(runs, agent="dyna_q_plus")["reward"].sum()
+    ratio = student["reward"].sum() / table_agent
+    assert texts["student"]["of best table agent's"].startswith(f"{ratio:.2f} [")
+    assert texts["Dyna-Q+"]["of best table agent's"] == ""
+    experiment.plot(tables, config)
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (("random",), "'random' is the name of two agents; expected LABEL=AGENT"),
+        (("a=DynaQ", "a=QLearning"), "'a' is the name of two agents"),
+        (("DynaP",), "agent 'DynaP'; expected one of .*did you mean 'DynaQ'"),
+        (("nowhere.safetensors",), "agent nowhere.safetensors: No such file"),
+    ],
+)
+def test_wrong_others_are_refused(others: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(CONFIG, others=others).check()
 
 
 def test_generators_are_those_of_mazes() -> None:

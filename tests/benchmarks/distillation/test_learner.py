@@ -25,6 +25,7 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     play,
     run_generator,
 )
+from dynamaze.benchmarks.distillation.learner_sequences import LearnerSequences
 from dynamaze.common.map_memory import BUMPED, MapMemory, move_targets
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.export.load import open_policy
@@ -125,6 +126,20 @@ def test_command_writes_both_students(
     assert card.environment == {"id": "DynaMazeAdaptation-v0", "observation": "index"}
     assert card.normalised_return is not None
     assert card.normalised_return.mazes == 3
+
+
+def test_command_writes_recurrent_student(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learner, "LearnerSequences", partial(LearnerSequences, **SMALL))
+    monkeypatch.setattr(learner, "SIZES", (5,))
+    options: dict[str, Any] = {"student": "gru", "width": 6, "steps": 4, "mazes": 3}
+    learner.main(learner.LearnerConfig(output=tmp_path / "g.safetensors", **options))
+    assert capsys.readouterr().out.count("share of the expert's reward") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.md", "g.safetensors"]
+    found = open_policy(tmp_path / "g.safetensors")
+    assert (found.kind, found.policy.width) == ("experience_gru", 6)
+    assert "--student gru --width 6 --steps 4 --seed 0" in found.card.made
 
 
 def test_settings_of_transfer() -> None:

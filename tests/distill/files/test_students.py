@@ -33,6 +33,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "conv": {"observation_shape": (3, 11, 11), "num_actions": 4},
     "gru": {"observation_shape": WINDOW, "num_actions": 7},
     "linear": {"observation_shape": WINDOW, "num_actions": 7},
+    "experience_gru": {"width": 5},
     "map_value_iteration": {},
     "mlp": {"observation_shape": WINDOW, "num_actions": 7, "width": 8},
     "value_iteration": {"maps": 5},
@@ -41,6 +42,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "transformer": {"layers": 2, "width": 8, "heads": 2},
     "tree": {"observation_shape": WINDOW, "num_actions": 7},
 }
+ON_CELLS = ("experience_gru", "map_value_iteration")
+"""Kinds that observe cells."""
 CARD = Card(
     made="By hand.",
     privileged="training used a map",
@@ -62,7 +65,7 @@ def some(kind: str) -> Any:
 
 
 def queried(kind: str) -> Any:
-    if kind == "map_value_iteration":
+    if kind in ON_CELLS:
         return np.column_stack([np.arange(30), np.full((30, 2), 0.0)])
     in_planes = kind in ("conv", "value_iteration", "residual", "transformer")
     return observations("value iteration" if in_planes else "mlp", 30)
@@ -75,7 +78,7 @@ def test_student_round_trip(kind: str, tmp_path: Path) -> None:
     loaded = load_student(tmp_path / "s.safetensors")
     opened = open_policy(tmp_path / "s.safetensors")
     for policy in (original, loaded, opened.policy):
-        if kind == "map_value_iteration":
+        if kind in ON_CELLS:
             policy.grid = (5, 6)
     assert type(loaded) is type(original)
     assert loaded.config == original.config

@@ -50,6 +50,7 @@ from ..exact_value_iteration import exact_value_iteration
 KINDS = list(MAX_INTEGER)
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
 MADE: dict[str, dict[str, Any]] = {
+    "experience_gru": {"width": 5},
     "map_value_iteration": {},
     "value_iteration": {"maps": 5},
     "residual": {"channels": 4, "blocks": 1},
@@ -76,7 +77,7 @@ def seen() -> np.ndarray[Any, Any]:
 
 def outputs(student: Any, kind: str) -> Any:
     """Return a student's outputs in planes, or for cells in a maze of as many."""
-    if kind != "map_value_iteration":
+    if kind not in ("experience_gru", "map_value_iteration"):
         return output_fn(student)(seen())
     student.grid = (5, 7)
     return output_fn(student)(np.column_stack([np.arange(6), np.zeros((6, 2))]))

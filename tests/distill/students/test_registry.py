@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dynamaze.distill import Policy
+from dynamaze.distill.core.observations import EXPERIENCE_FEATURES
 from dynamaze.distill.data.playing import output_fn
 from dynamaze.distill.students.base import Student, as_student
 from dynamaze.distill.students.conv import Convolution
@@ -23,6 +24,7 @@ from ..composite_students import COMPOSITES
 
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
 MADE: dict[str, dict[str, Any]] = {
+    "experience_gru": {"width": 5},
     "map_value_iteration": {},
     "value_iteration": {},
     "residual": {"channels": 4, "blocks": 1},
@@ -31,15 +33,15 @@ MADE: dict[str, dict[str, Any]] = {
 }
 """Kinds without an observation shape: for planes of any size, or composites."""
 
-ON_MAPS = "map_value_iteration"
-"""Kind that acts on cells, not on planes; its network has maps as planes."""
+ON_CELLS = ("experience_gru", "map_value_iteration")
+"""Kinds that act on cells, not on planes; the network of the second has maps as planes."""
 
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"} - set(COMPOSITES))
 
 
 def make(kind: str) -> Any:
     made = make_student(kind, **MADE.get(kind, SHAPE))
-    if kind == ON_MAPS:
+    if kind in ON_CELLS:
         made.grid = (5, 7)
     return made
 
@@ -50,14 +52,14 @@ def planes() -> np.ndarray:
 
 
 def test_students_cases_cover_registry() -> None:
-    assert len(STUDENTS) == 12
-    assert len(NETWORKS) == 8
+    assert len(STUDENTS) == 13
+    assert len(NETWORKS) == 9
 
 
 @pytest.mark.parametrize("kind", sorted(set(STUDENTS) - {"gaussian"}))
 def test_students_are_policies(kind: str) -> None:
     student = make(kind)
-    seen = np.column_stack([np.arange(6), np.zeros((6, 2))]) if kind == ON_MAPS else planes()
+    seen = np.column_stack([np.arange(6), np.zeros((6, 2))]) if kind in ON_CELLS else planes()
     assert isinstance(student, Policy)
     chances = student.action_probabilities(seen)
     assert chances.shape == (6, 4)
@@ -106,6 +108,8 @@ def test_every_weight_gets_gradient(kind: str) -> None:
             weight.add_(0.1 * torch.randn_like(weight))
     seen = torch.tensor(planes())
     # Sequences, so that the recurrent weights matter too.
+    if kind == "experience_gru":
+        seen = torch.randn(2, 6, EXPERIENCE_FEATURES)
     outputs = student(seen[None] if kind == "gru" else seen)
     (outputs * torch.randn_like(outputs)).sum().backward()
     missing = [name for name, weight in student.named_parameters() if not weight.grad.any()]
@@ -178,6 +182,7 @@ def test_size_argument_sets_parameters(number: str) -> None:
         ("mlp", "layers"),
         ("linear", "num_actions"),
         ("gru", "width"),
+        ("experience_gru", "width"),
         ("conv", "channels"),
         ("residual", "blocks"),
         ("transformer", "layers"),

@@ -24,6 +24,7 @@ from ..composite_students import COMPOSITES
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"})
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
 MADE: dict[str, dict[str, Any]] = {
+    "experience_gru": {"width": 5},
     "map_value_iteration": {},
     "value_iteration": {"maps": 5},
     "residual": {"channels": 4, "blocks": 1},

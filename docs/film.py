@@ -110,8 +110,8 @@ FILMS = {
 }
 
 
-def frames(film: Film) -> Iterator[Frame]:
-    """Yield the frames, (height, width, 3) uint8 each."""
+def start(film: Film) -> Comparison:
+    """Return the agents at the beginning of their runs."""
     rows, cols = film.size
     runs = [
         WatchedRun(
@@ -124,9 +124,14 @@ def frames(film: Film) -> Iterator[Frame]:
         )
         for name, make_agent in film.agents.items()
     ]
+    last = max(map(max, film.shown))
+    return Comparison(*runs, legend=film.legend, span=last, top=film.top)
+
+
+def frames(film: Film) -> Iterator[Frame]:
+    """Yield the frames, (height, width, 3) uint8 each."""
     shown = set(chain(*film.shown))
-    last = max(shown)
-    comparison = Comparison(*runs, legend=film.legend, span=last, top=film.top)
+    comparison, last = start(film), max(shown)
     for number, step in enumerate(islice(comparison.steps(), last), 1):
         comparison.add(step)
         if number in shown:

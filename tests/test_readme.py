@@ -24,6 +24,7 @@ import dynamaze.agents.sb3
 from dynamaze.agents import MODELS, PLANNERS
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs.rendering import Animation
+from dynamaze.viewer.statistics import format_regret
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -34,7 +35,7 @@ DOCUMENTS = (
     *(ROOT / "docs" / f"{name}.md" for name in DOCS),
 )
 TEXT = README.read_text(encoding="utf-8")
-FILMS = ("learning",)
+FILMS = ("learning", "learner")
 """Films of the README, by their names in docs/film.py."""
 
 MAX_WORDS = 1000
@@ -284,6 +285,25 @@ def test_film_command_makes_same_film(name: str, tmp_path: Path) -> None:
     for frame, expected in zip(stored, made, strict=False):
         # Similar colors share an entry of the film's table.
         assert np.abs(frame.astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_results_tell_regret_of_film(name: str) -> None:
+    script = load_film_script()
+    film = script.FILMS[name]
+    comparison = script.start(film)
+    layouts: list[set[object]] = [set(), set()]
+    for step in islice(comparison.steps(), max(map(max, film.shown))):
+        comparison.add(step)
+        for seen, run in zip(layouts, comparison.runs, strict=True):
+            seen.add(run.view.maze.layout)
+    assert layouts[0] == layouts[1]
+    assert len(layouts[0]) == 2
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    first, second = (format_regret(run.recorded.total_regret) for run in comparison.runs)
+    assert re.search(rf"`python docs/film.py {name}` .* {first}\b.* and {second}\b", text)
+    (change,) = comparison.events.changes
+    assert f"At step {change} " in TEXT or f"at step {change}." in TEXT
 
 
 def load_film_script() -> ModuleType:

@@ -94,9 +94,10 @@ def setting_lines() -> Lines:
     """Return a line for each setting of the suite."""
     lines: Lines = [("setting", "environment", "arguments", "steps", "changes at", "discount", "n")]
     for setting in SETTINGS.values():
-        changes = {None: "drawn by the run", (): "all the time"}.get(setting.change_steps) or (
-            ", ".join(map(str, setting.change_steps or ()))
-        )
+        if setting.change_steps is None:
+            changes = "drawn by the run"
+        else:
+            changes = ", ".join(map(str, setting.change_steps)) or "all the time"
         options = ", ".join(f"{name}={value!r}" for name, value in setting.options.items())
         lines.append(
             (

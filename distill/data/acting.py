@@ -73,8 +73,8 @@ class MapActor:
         space: Any = env.observation_space
         if isinstance(space, spaces.Dict):
             space = space.get("observation")
-        cells = 0 if layout is None else layout.rows * layout.cols
-        if not isinstance(space, spaces.Discrete) or space.n != cells:
+        fits = layout is not None and isinstance(space, spaces.Discrete)
+        if layout is None or not fits or space.n != layout.rows * layout.cols:
             raise ValueError(
                 f"{name} does not fit {_id(env)}: expected a maze of cells with "
                 'observation="index" or "experience"'

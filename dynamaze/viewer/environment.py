@@ -13,7 +13,8 @@ from gymnasium import spaces
 
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
-from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
+from dynamaze.envs.changing_maze import ChangingMaze
+from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.mazes.schedule import Schedule
 from dynamaze.envs.rendering.frame import FramePainter, fitting_cell_size

@@ -177,7 +177,7 @@ def byte_lines(forms: Mapping[str, Student], observation: Any) -> Lines:
         sizes = num_bytes(student), file_bytes(student), None if code is None else code.bytes
         lines.append((name, *("-" if each is None else f"{each:,}" for each in sizes)))
     if small is not None:
-        lines.append(("ternary, as C for size", "-", "-", f"{small.bytes:,}"))
+        lines.append(("ternary, small", "-", "-", f"{small.bytes:,}"))
     return lines
 
 

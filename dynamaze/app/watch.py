@@ -39,7 +39,7 @@ from ..viewer.policies import FixedPolicyAgent, MapPolicyAgent
 from ..viewer.runs import Watchable, WatchedRun
 from ..viewer.session import HELP, SEVERAL_HELP, Controls, ViewerSession
 from ..viewer.window import (
-    MAX_SIZE,
+    MIN_SIZE,
     MOUSE_KEYS,
     OVERLAY_KEYS,
     SHARED_KEYS,
@@ -72,6 +72,13 @@ TABLE_AGENTS = ("DynaQPlus", "DynaQ", "QLearning")
 
 TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
 """Options of `TABLE_AGENTS` alone."""
+
+FILM_SIZE, SEVERAL_FILM_SIZE = (480, 360), (320, 270)
+"""Largest (width, height) of a picture in a film that is made without a window, in pixels: 200
+steps of an agent in the book's mazes take some 300 KB."""
+
+FILM_MIN_SIZE = (300, 60)
+"""Smallest (width, height) above the strip in such a film."""
 
 DRAWN_STEPS = 10_000
 """World steps up to which several agents have random changes, without --steps."""
@@ -267,9 +274,12 @@ def make_session(
         TypeError, ValueError, gymnasium.error.Error: as `main`.
     """
     configs = _configs_of_agents(config) if config.agents else [(None, config)]
-    size = max_size_on_desktop() if visible else MAX_SIZE
-    if config.agents:
-        size = room_of_each(len(configs), size)
+    if not visible:
+        size = SEVERAL_FILM_SIZE if config.agents else FILM_SIZE
+    elif config.agents:
+        size = room_of_each(len(configs), max_size_on_desktop())
+    else:
+        size = max_size_on_desktop()
     runs = [_make_run(each, name, envs, size) for name, each in configs]
     comparison = Comparison(*runs) if config.agents else None
     watched = runs[0] if comparison is None else comparison
@@ -278,6 +288,7 @@ def make_session(
         display=open_window(watched.title) if visible else None,
         arrangement=comparison,
         help_lines=HELP if comparison is None else SEVERAL_HELP,
+        min_size=MIN_SIZE if visible else FILM_MIN_SIZE,
         clock=controls.clock,
     )
     window.show_overlays([*config.overlay, *(["belief"] if config.dark else [])])

@@ -1,5 +1,6 @@
 """The command that distils a student, on toy sizes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,8 @@ def test_student_is_hardened(
     assert ("perfect 41x41: success rate 100.00%" in output) is not unhardened
     assert ("Hardened after training, for shortest paths of up" in made) is not unhardened
     assert ("--unhardened" in made) is unhardened
+    if find_compiler() is not None and shutil.which("size") is not None:
+        assert ("ternary, small" in output) is not unhardened
 
 
 def test_read_teacher_of_own_file(tmp_path):

@@ -132,7 +132,7 @@ class InContextConfig(ExperimentConfig):
     @property
     def settings(self) -> Sequence[Setting]:
         """The agents in mazes of each size."""
-        entries = {**{name: name for name in self.agents}, **self.other_agents}
+        entries: dict[str, Any] = {**{name: name for name in self.agents}, **self.other_agents}
         return [
             Setting((size, agent), self.runs, f"{size} x {size}, {label_of(name)}")
             for size in self.sizes

@@ -22,7 +22,6 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     run_generator,
     uniform,
 )
-from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.policy import log_probabilities
@@ -128,6 +127,6 @@ def labelled_runs(columns: Columns, size: int) -> Batch:
     before = np.roll(seen[..., 0], 1, axis=1)
     before[start] = -1
     best = np.unpackbits(columns["best"].reshape(-1, 1), axis=1, count=4).astype(np.bool_)
-    decides: BoolArray = best.any(axis=1, keepdims=True)
+    decides = columns["best"].reshape(-1, 1) > 0
     labels = log_probabilities(uniform(best | ~decides))
     return make_batch(experience_features(seen, before, (size, size)), labels, decides[:, 0])

@@ -127,6 +127,6 @@ def labelled_runs(columns: Columns, size: int) -> Batch:
     before = np.roll(seen[..., 0], 1, axis=1)
     before[start] = -1
     best = np.unpackbits(columns["best"].reshape(-1, 1), axis=1, count=4).astype(np.bool_)
-    decides = np.asarray(best.any(axis=1))
-    labels = log_probabilities(uniform(best | ~decides[:, None]))
-    return make_batch(experience_features(seen, before, (size, size)), labels, decides)
+    decides = columns["best"].reshape(-1, 1) > 0
+    labels = log_probabilities(uniform(best | ~decides))
+    return make_batch(experience_features(seen, before, (size, size)), labels, decides[:, 0])

@@ -34,13 +34,17 @@ def main(config: CertifyConfig) -> None:
     with naming(config.student):
         found = certify(config.student)
     print(f"{config.student}: proved from its weights, for all mazes of any size")
-    if not found.steps:
+    if not found.one_goal:
         print("nothing, not even of cells beside a goal")
         return
     more = f" and {found.delay} more" if found.delay else ""
+    single = ""
+    if found.one_goal > found.steps:
+        single = f"in mazes with a single goal, of up to {found.one_goal:,} steps\n"
     print(
         f"from every cell with a shortest path of up to {found.steps:,} steps, its actions follow "
         "a shortest path\n"
+        f"{single}"
         f"not proved of longer ones, since {LIMITS[found.limit]}\n"
         f"iterations: as many as the steps of the path{more}; compiled policies and C headers "
         "that follow a wave need none, torch and ONNX run half the cells and the longer side"

@@ -135,13 +135,9 @@ def main(config: StudentConfig) -> None:
     sizes = dict.fromkeys(SIZES, config.mazes)
     if longest_path:
         sizes |= {size: min(config.mazes, most) for size, most in LARGE_MAZES.items()}
-    rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    if longest_path:  # the costs have changed
-        rounded = {
-            bits: hardened(each)
-            for bits, each in rounded.items()
-            if isinstance(each, ValueIterationNetwork)
-        }
+    rounded: dict[int, Student] = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
+    if isinstance(student, ValueIterationNetwork) and longest_path:  # the costs have changed
+        rounded = {bits: hardened(quantised(student, bits, "tensor")) for bits in MAX_INTEGER}
     results = print_evaluations(student, rounded, sizes, console)
     observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
     forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}

@@ -32,6 +32,9 @@ goal, through free cells. The proof, with r = reward of a move and fl = rounding
    d = 1 entering the goal is compared instead. So the preferred action follows a shortest path
    while fl(sharpness * lo(d)) > fl(sharpness * max(hi(d+1), w)). `steps` is the last d of all from
    1 on for which this holds, by computing both sequences in float32.
+8. With one goal, neighbours differ by one step in d, since the cells of a grid have two colours. So
+   hi(d+2) takes the place of hi(d+1), and bumping into the edge, fl(hi(d) + entering), must also be
+   worse. The last such d is `one_goal`. It is larger where steps do not all cost the same.
 
 Where a wave from the goals replaces the iterations (`MoveCosts.spreads_from_goals`), its values
 obey 4 to 6 without z and without a number of iterations.
@@ -39,14 +42,14 @@ obey 4 to 6 without z and without a number of iterations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, Float32Array
 
-from .maze_maps import CENTRE, SIDES, ActionMaps, costs_of
+from .maze_maps import CENTRE, SIDES, ActionMaps
 from .observations import KERNEL, MAZE_ACTIONS
 
 MOST_STEPS = 2**24
@@ -72,6 +75,7 @@ class Certificate(NamedTuple):
     """What is proved of a value iteration network, for mazes of any size."""
 
     steps: int  # from every cell with a shortest path of up to so many steps it takes one
+    one_goal: int  # the same, in mazes with a single goal
     delay: int  # a cell d steps from a goal needs d + delay iterations
     limit: str  # what the proof ends at, a key of `LIMITS`
 
@@ -91,29 +95,44 @@ def certificate_of(maps: ActionMaps, top: float, sharpness: float) -> Certificat
     """Return what is proved of a network in float32.
 
     Args:
-        maps: its actions' maps.
+        maps: its actions' maps, with exact moves (`costs_of`).
         top: bound of the values.
         sharpness: factor from q to logits.
 
     Raises:
-        NotCertifiedError: (a ValueError) for moves that also take other cells' values, steps that
-            gain, walls that cost less than a step, or goals that gain too little.
+        NotCertifiedError: (a ValueError) for steps that gain, walls that cost less than a step, or
+            goals that gain too little.
     """
-    if costs_of(maps) is None:
-        others = maps.moves.astype(np.float64)
-        others[range(MAZE_ACTIONS), SIDES] = 0
-        leak = float(others.sum(axis=1).max())
-        raise NotCertifiedError(
-            f"moves that take {leak:.3g} of their value from other cells than that on their side; "
-            "expected exact moves, as `hardened` makes them"
-        )
-    rewards = {
-        (here, there): _over_actions(maps, here, there)
-        for here in (FREE, WALL, GOAL)
-        for there in (FREE, WALL, GOAL)
-    }
+    rewards = move_rewards(maps)
+    check_costs(rewards, top, sharpness)
     with np.errstate(over="ignore"):
         return _Proof(rewards, np.float32(top), np.float32(sharpness)).certificate()
+
+
+def move_rewards(maps: ActionMaps) -> dict[tuple[int, int], Interval]:
+    """Return the rewards of moves from one kind of cell to another, over all patterns beside."""
+    kinds = (FREE, WALL, GOAL)
+    return {(here, there): _over_actions(maps, here, there) for here in kinds for there in kinds}
+
+
+def check_costs(rewards: Mapping[tuple[int, int], Interval], top: float, sharpness: float) -> None:
+    """Check that steps cost, and that walls cost more.
+
+    Raises:
+        NotCertifiedError: if they do not.
+    """
+    step = rewards[FREE, FREE].high
+    by_walls = max(rewards[kinds].high for kinds in ((FREE, WALL), (WALL, FREE), (WALL, WALL)))
+    if not (top > 0 and sharpness > 0 and step < 0):
+        raise NotCertifiedError(
+            f"a step whose reward is up to {step:.3g}, values up to {top:.3g} and sharpness "
+            f"{sharpness:.3g}; expected a step that costs, and positive numbers"
+        )
+    if by_walls > step:
+        raise NotCertifiedError(
+            f"a move into or out of a wall whose reward is up to {by_walls:.3g}, and a step with "
+            f"up to {step:.3g}; expected walls that cost more than a step"
+        )
 
 
 class _Proof:
@@ -125,41 +144,34 @@ class _Proof:
         self.top, self.sharpness = top, sharpness
         self.step = rewards[FREE, FREE]
         self.entering_goal, self.leaving_goal = rewards[FREE, GOAL].low, rewards[GOAL, FREE].low
-        entering = rewards[FREE, WALL].high
-        by_walls = max(entering, rewards[WALL, FREE].high, rewards[WALL, WALL].high)
-        if not (top > 0 and sharpness > 0 and self.step.high < 0):
-            raise NotCertifiedError(
-                f"a step whose reward is up to {self.step.high:.3g}, values up to {top:.3g} and "
-                f"sharpness {sharpness:.3g}; expected a step that costs, and positive numbers"
-            )
-        if by_walls > self.step.high:
-            raise NotCertifiedError(
-                f"a move into or out of a wall whose reward is up to {by_walls:.3g}, and a step "
-                f"with up to {self.step.high:.3g}; expected walls that cost more than a step"
-            )
+        self.entering = rewards[FREE, WALL].high
         in_walls = max(top + rewards[WALL, FREE].high, min(top, top + rewards[WALL, GOAL].high))
-        self.through_wall = np.float32(in_walls + entering)  # w of the proof
+        self.through_wall = np.float32(in_walls + self.entering)  # w of the proof
 
     def certificate(self) -> Certificate:
         """Return what is proved."""
         delay = self._delay()
         count = 1024
         while True:
-            steps, limit = self._solved(count)
-            if steps < count or count >= MOST_STEPS:
-                return Certificate(steps, delay, limit)
+            found = self._solved(count, delay)
+            if found.steps < count or count >= MOST_STEPS:
+                return found
             count *= 4
 
-    def _solved(self, count: int) -> tuple[int, str]:
-        """Return the last of `count` path lengths that is right, and what is wrong after it."""
+    def _solved(self, count: int, delay: int) -> Certificate:
+        """Return what is proved of paths of up to `count` steps."""
         low = self._values(self.step.low, count)
-        high = self._values(self.step.high, count + 1)[1:]
+        high = self._values(self.step.high, count + 2)
         own = self.sharpness * low
-        steps_right: BoolArray = own > self.sharpness * high
-        walls_right: BoolArray = own > self.sharpness * self.through_wall
-        right = steps_right & walls_right
-        steps = count if right.all() else int(right.argmin())
-        return steps, "walls" if steps < count and steps_right[steps] else "steps"
+        wall_right: BoolArray = own > self.sharpness * self.through_wall
+        step_right: BoolArray = own > self.sharpness * high[1:-1]
+        steps = _first_false(step_right & wall_right)
+        one_goal = steps
+        if high[1] >= 0:  # otherwise z(d) might exceed hi(d + 2)
+            worse = np.maximum(high[2:], high[:-2] + self.entering)
+            one_goal = _first_false((own > self.sharpness * worse) & wall_right)
+        limit = "walls" if steps < count and step_right[steps] else "steps"
+        return Certificate(steps, one_goal, delay, limit)
 
     def _values(self, reward: np.float32, count: int) -> Float32Array:
         """Return `top` and the values after one step more each, every sum rounded to float32."""
@@ -193,11 +205,16 @@ class _Proof:
                 f"{self.top:.3g}; expected one that gains more than two steps cost"
             )
         is_top, is_entered = ([each[part] for each in known] for part in (0, 1))
-        first = _always_from(is_top)  # v_k = top beside a goal for all k >= first
-        return max(first - 1, _always_from(is_entered), 0)
+        first = always_from(is_top)  # v_k = top beside a goal for all k >= first
+        return max(first - 1, always_from(is_entered), 0)
 
 
-def _always_from(known: Sequence[bool]) -> int:
+def _first_false(right: BoolArray) -> int:
+    """Return the index of the first False, or the length."""
+    return len(right) if right.all() else int(right.argmin())
+
+
+def always_from(known: Sequence[bool]) -> int:
     """Return the index from which on all are True; the last one is."""
     return len(known) - [*reversed(known), False].index(False)
 

@@ -69,7 +69,7 @@ class MapActor:
     def __init__(self, env: gym.Env[Any, Any], policy: Any, name: str) -> None:
         self.policy = policy
         self._maze: Any = env.unwrapped
-        layout = getattr(self._maze, "layout", None)
+        layout: Any = getattr(self._maze, "layout", None)
         space: Any = env.observation_space
         if isinstance(space, spaces.Dict):
             space = space.get("observation")

@@ -100,5 +100,5 @@ def test_card_command_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> Non
     assert shown.startswith("# builtin:map_value_iteration\n")
     assert "`dynamaze distill learner" in shown
     assert "Limits: " in shown
-    assert cli.main(["distill", "card", "builtin:map"]) == 1
+    assert cli.main(["distill", "card", "builtin:map_value"]) == 1
     assert "did you mean 'builtin:map_value_iteration'?" in capsys.readouterr().err

@@ -210,7 +210,7 @@ def test_wrong_option_is_reported(options: list[str], hint: str) -> None:
         (["watch", "nowhere:Maze-v0"], "nowhere"),
         (["watch", "CartPole-v1"], "a table needs Discrete"),
         (["watch", "--epsilon", "2"], "epsilon=2.0"),
-        (["watch", "--agent", "builtin:map"], "did you mean 'builtin:map_value_iteration'?"),
+        (["watch", "--agent", "builtin:map_value"], "did you mean 'builtin:map_value_iteration'?"),
         (["bench", "run", "compare", "--agent", "builtin:x"], "builtin:x'; expected one of"),
         (["watch", "--fps", "-1"], "fps=-1.0; expected a number of at least 0"),
         (["watch", "--fps", "nan"], "fps=nan; expected"),

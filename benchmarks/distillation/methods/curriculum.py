@@ -133,8 +133,9 @@ EXPERIMENT = MethodExperiment(
     ),
     runs=8,
     lesson=(
-        "By the lengths of the teacher's own paths a network passes its teacher as it does by exact "
-        "ones; a bad initialisation fails with either, and without any no network solves all mazes."
+        "By the lengths of the teacher's own paths a network passes its teacher, as it does by "
+        "exact ones; a bad initialisation fails with either, and without any no network solves all "
+        "mazes."
     ),
     columns=(RETURN, SUCCESS, LARGE_SUCCESS),
     testing={"teacher_steps": 1, "steps": 2, "mazes": 2},

@@ -58,8 +58,9 @@ def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
         paths = (ROOT / "dynamaze" / name).glob("*.py")
         expected |= {f"dynamaze/{name}{path.name}" for path in paths}
     for package in PACKAGES:
-        sources = [*modules(package), *(ROOT / package).rglob("*.c")]
-        sources += (ROOT / package).rglob("*.safetensors")
+        sources = modules(package)
+        for kind in ("*.c", "*.safetensors", "*.toml", "*.txt"):
+            sources += (ROOT / package).rglob(kind)
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
     assert wheel == expected
 

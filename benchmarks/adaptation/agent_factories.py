@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -77,3 +78,10 @@ DQN: dict[str, Any] = {
     "exploration_final_eps": 0.1,
 }
 """Settings of DQN for runs of a few thousand steps; the others are those of the library."""
+
+
+def constructor_of(make: Callable[..., Any]) -> Any:
+    """Return the class, or the name of an algorithm, of which a function here makes agents."""
+    if not isinstance(make, partial):
+        return make
+    return make.args[0] if make.args else make.func

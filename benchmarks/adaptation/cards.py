@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from dynamaze.benchmarks.adaptation import suite_tables
+from dynamaze.benchmarks.adaptation.agent_factories import constructor_of
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE
-from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_tables import NAME, label_of
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
 from dynamaze.benchmarks.harness.experiment import figure_content, read_tables
@@ -116,9 +117,12 @@ def setting_lines() -> Lines:
 def card(tables: Tables, agent: str) -> str:
     """Return the card of an agent."""
     table = tables[NAME]
-    listed = SUITE_AGENTS.get(agent)
-    told = f" It is told {listed.told}." if listed and listed.told else ""
+    listed = SUITE_AGENTS.get(agent.removesuffix(TUNED))
+    knows = suite_tables.told_to(agent, table)
+    told = f" Unlike others it knows or sees more: {knows}." if knows else ""
     about = f"`{call_of(listed.make)}`" if listed else "An agent of one's own."
+    if agent.endswith(TUNED) and listed:
+        about += ", with the arguments of each setting in `agents/tuned.toml`."
     parts = [f"# {label_of(agent)}", f"{about}{told} One of the agents of [{SUITE}]({INDEX})."]
     overall = suite_tables.overall_lines(table)
     own = [line for line in overall[1:] if line[0] == label_of(agent)]
@@ -159,11 +163,10 @@ def _setting_rows(table: Table, agent: str) -> Lines:
 
 def call_of(make: Any) -> str:
     """Return the call that makes an agent of the suite, as text; the discount is the setting's."""
-    if not isinstance(make, partial):
-        return f"{make.__name__}(gamma=...)"
-    kind = make.args[0] if make.args else make.func
+    kind = constructor_of(make)
     name = kind if isinstance(kind, str) else kind.__name__
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in make.keywords.items())})"
+    arguments = make.keywords if isinstance(make, partial) else {}
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
 
 def markdown(lines: Lines) -> str:

@@ -16,10 +16,18 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from dynamaze.agents.tuned import tuned_agents
 from dynamaze.benchmarks.adaptation import suite_tables
-from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, find_setting
-from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
-from dynamaze.benchmarks.adaptation.suite_runs import NUMBERS, RunAgent, curve_steps, refusal, trial
+from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSetting, find_setting
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
+from dynamaze.benchmarks.adaptation.suite_runs import (
+    NUMBERS,
+    RunAgent,
+    curve_steps,
+    fitted,
+    refusal,
+    trial,
+)
 from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
 from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import (
@@ -58,9 +66,11 @@ class AdaptationConfig(ExperimentConfig):
 
     name: ClassVar[str] = suite_tables.NAME
     title: ClassVar[str] = "Adaptation suite"
-    seconds_per_run: ClassVar[float] = 0.07
+    seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = "time"
-    swept: ClassVar[tuple[str, ...]] = ("agent", "baselines", "slow", "slow_runs", "setting")
+    swept: ClassVar[tuple[str, ...]] = (
+        *("agent", "baselines", "tuned", "slow", "slow_runs", "setting"),
+    )
     failures: ClassVar[str] = f"{suite_tables.NAME}_failures"
 
     agent: tuple[str, ...] = ()
@@ -70,6 +80,8 @@ class AdaptationConfig(ExperimentConfig):
     baselines: tuple[str, ...] = ()
     """Agents of the suite, by name (an unknown one lists them); by default all that are not
     slow."""
+    tuned: bool = False
+    """Include agents with tuned arguments, where there are some (`dynamaze.agents.tuned`)."""
     slow: bool = False
     """Include the suite's slow agents: learned models and Stable-Baselines3."""
     setting: tuple[str, ...] = ()
@@ -106,9 +118,13 @@ class AdaptationConfig(ExperimentConfig):
         pairs = []
         for setting in self.chosen:
             agents = [SUITE_AGENTS[name].for_run(name, setting.gamma) for name in listed]
-            for agent in (*agents, *own):
-                runs = self._runs_of(agent.name, setting)
-                pairs.append(Pair(agent, setting, runs, refusal(agent, setting)))
+            if self.tuned:
+                agents += tuned_agents_of(setting, listed)
+            for agent, reason in (
+                *((each, refusal(each, setting)) for each in agents),
+                *(fitted(each, setting) for each in own),
+            ):
+                pairs.append(Pair(agent, setting, self._runs_of(agent.name, setting), reason))
         return pairs
 
     @property
@@ -167,6 +183,18 @@ class AdaptationConfig(ExperimentConfig):
 DERIVED = ("chosen", "pairs")
 
 
+def tuned_agents_of(setting: SuiteSetting, names: Sequence[str]) -> list[RunAgent]:
+    """Return those of some agents of the suite that have tuned arguments for a setting."""
+    found = {
+        entry.agent: entry.arguments
+        for entry in tuned_agents()
+        if setting.suite == SUITE and entry.setting == setting.name
+    }
+    return [
+        SUITE_AGENTS[name].for_run(name + TUNED, **found[name]) for name in names if name in found
+    ]
+
+
 def run(config: AdaptationConfig, runner: Runner | None = None) -> Tables:
     """Run all agents in all settings that they can serve.
 
@@ -191,7 +219,11 @@ def run(config: AdaptationConfig, runner: Runner | None = None) -> Tables:
         label = {"suite": pair.setting.suite, "setting": pair.setting.name, "agent": pair.name}
         for number, table in done:
             numbers = {name: table[name][0] for name in NUMBERS}
-            rows.append({**label, "run": number, **numbers, "kind": str(table["kind"][0])})
+            observation = str(pair.agent.observation or "")
+            kind = str(table["kind"][0])
+            rows.append(
+                {**label, "run": number, **numbers, "observation": observation, "kind": kind}
+            )
             seconds.append({**label, "run": number, "seconds": table["seconds"][0]})
         if len(done) > 1:
             curves.append(_curve(pair, [table for _, table in done]))

@@ -36,6 +36,9 @@ OPTIMISTIC: dict[str, Any] = {**GREEDY, "initial_value": 1.0}
 
 RANDOM, EXPERT, ORACLE = "random", "expert", "oracle"
 
+TUNED = "_tuned"
+"""End of the name of an agent with tuned arguments."""
+
 
 class SuiteAgent(NamedTuple):
     """An agent of the suite."""
@@ -46,9 +49,15 @@ class SuiteAgent(NamedTuple):
     told: str = ""  # what it knows that the others do not
     observation: Any = None  # what it observes, where that is not the setting's
 
-    def for_run(self, name: str, gamma: float) -> RunAgent:
-        """Return the agent under a name, with the discount of a setting."""
-        return RunAgent(name, partial(self.make, gamma=gamma), self.observation)
+    def for_run(self, name: str, gamma: float, **arguments: Any) -> RunAgent:
+        """Return the agent under a name, with the discount of a setting.
+
+        Args:
+            name: in the tables.
+            gamma: the discount.
+            **arguments: that differ from its own.
+        """
+        return RunAgent(name, partial(self.make, gamma=gamma, **arguments), self.observation)
 
 
 def _with_model(model: str) -> Callable[..., Any]:

@@ -42,6 +42,11 @@ CURVE_POINTS = 100
 """Points of each stored curve."""
 
 
+OTHER_OBSERVATIONS = ("experience", "planes")
+"""Observations of agents that do not take that of a setting, as students: the cell with the last
+action and reward; and the whole maze."""
+
+
 class RunAgent(NamedTuple):
     """An agent of a run."""
 
@@ -57,6 +62,21 @@ def refusal(agent: RunAgent, setting: SuiteSetting) -> str:
     except Exception as error:  # an agent may refuse with any error
         return str(error).strip().partition("\n")[0] or type(error).__name__
     return ""
+
+
+def fitted(agent: RunAgent, setting: SuiteSetting) -> tuple[RunAgent, str]:
+    """Return an agent with an observation that it can use, and why there is none, or "".
+
+    The observation is the setting's, or else the first of `OTHER_OBSERVATIONS` that the environment
+    has and the agent accepts.
+    """
+    reason = refusal(agent, setting)
+    if reason:
+        for observation in OTHER_OBSERVATIONS:
+            other = agent._replace(observation=observation)
+            if not refusal(other, setting):
+                return other, ""
+    return agent, reason
 
 
 def curve_steps(steps: int) -> IntArray:
@@ -78,14 +98,7 @@ def trial(config: Any, agent: RunAgent, setting: SuiteSetting, number: int) -> T
         cumulative regret, (1, points).
     """
     began = time.process_time()
-    record = run_agent(
-        agent.factory,
-        partial(setting.make_env, number, agent.observation),
-        Budget(setting.steps, 0),
-        seed=run_seed(number),
-        gamma=setting.gamma,
-        read=partial(_read, steps=setting.steps),
-    )
+    record = record_run(agent, setting, number, run_seed(number))
     seconds = time.process_time() - began
     numbers = measure(record, setting, number)
     regrets = record.regrets if record.regrets.size else np.full(setting.steps, np.nan)
@@ -95,6 +108,18 @@ def trial(config: Any, agent: RunAgent, setting: SuiteSetting, number: int) -> T
         "kind": np.array([record.kind]),
         "curve": regrets.cumsum()[None, curve_steps(setting.steps) - 1],
     }
+
+
+def record_run(agent: RunAgent, setting: SuiteSetting, number: int, seed: int) -> RunRecord:
+    """Run one agent once, in the environment of a number and with a seed."""
+    return run_agent(
+        agent.factory,
+        partial(setting.make_env, number, agent.observation),
+        Budget(setting.steps, 0),
+        seed=seed,
+        gamma=setting.gamma,
+        read=partial(_read, steps=setting.steps),
+    )
 
 
 class Reading(NamedTuple):

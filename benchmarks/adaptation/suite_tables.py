@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.ranking import Ranking, rank
 from dynamaze.benchmarks.adaptation.settings import OWN, SETTINGS, SUITE
-from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_runs import NUMBERS
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
@@ -28,7 +28,7 @@ from dynamaze.common.arrays import FloatArray
 
 NAME = "adaptation"
 
-COLUMNS = ("suite", "setting", "agent", "run", *NUMBERS, "kind")
+COLUMNS = ("suite", "setting", "agent", "run", *NUMBERS, "observation", "kind")
 UNSERVED = ("setting", "agent", "reason")
 FAILURES = ("agent", "environment", "run", "error")
 TIME = ("suite", "setting", "agent", "run", "seconds")
@@ -71,9 +71,21 @@ def check_version(table: Table) -> None:
             raise ValueError(f"results of suite {suite}; expected {SUITE}")
 
 
+def told_to(agent: str, table: Table) -> str:
+    """Return what an agent knows that others do not, also by what it observes."""
+    listed = SUITE_AGENTS.get(agent.removesuffix(TUNED))
+    if listed is not None:
+        return listed.told
+    observed = [each for each in distinct(rows_where(table, agent=agent), "observation") if each]
+    return ", ".join(f"observes {each}" for each in observed)
+
+
 def label_of(agent: str) -> str:
     """Return the label of an agent; that of one's own is its name."""
-    return SUITE_AGENTS[agent].label if agent in SUITE_AGENTS else agent
+    if agent in SUITE_AGENTS:
+        return SUITE_AGENTS[agent].label
+    name = agent.removesuffix(TUNED)
+    return f"{SUITE_AGENTS[name].label}, tuned" if name in SUITE_AGENTS else agent
 
 
 # -- numbers -----------------------------------------------------------------------------------
@@ -173,7 +185,7 @@ def overall_lines(table: Table) -> Lines:
                 str(len(values)),
                 mean_text(values, 3, kind=KIND),
                 *ranks[agent],
-                SUITE_AGENTS[agent].told if agent in SUITE_AGENTS else NONE,
+                told_to(agent, table),
             )
         )
     return lines

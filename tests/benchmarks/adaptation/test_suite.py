@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.agents.tuned import find_tuned
 from dynamaze.benchmarks.adaptation import suite, suite_tables
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, run_seed
 from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, run
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
-from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, refusal, trial
+from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, fitted, refusal, trial
 from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 from dynamaze.benchmarks.harness.running.runner import Setting
 
@@ -170,6 +171,30 @@ def test_run_does_not_depend_on_the_others() -> None:
     assert run_seed(1) != run_seed(0)
 
 
+class Seeing:
+    """Agent that needs the planes of the maze, as a student that plans on them."""
+
+    def __init__(self, env: Any, seed: int) -> None:
+        if np.shape(env.observation_space.sample()) != (3, 9, 9):
+            raise TypeError("expected planes")
+
+    def act(self, observation: Any) -> int:
+        return 1
+
+
+def test_own_agent_gets_an_observation_that_it_takes() -> None:
+    agent = RunAgent("seeing", Seeing)
+    fits, reason = fitted(agent, SETTINGS["generated"])
+    assert (fits.observation, reason) == ("planes", "")
+    assert fitted(agent, SETTINGS["partially_seen"]) == (agent, "expected planes")
+    assert fitted(listed("dyna_q"), SETTINGS["blocking"])[0].observation is None
+    config = replace(CONFIG, setting=("generated",), baselines=("random",), runs=2)
+    pairs = [*config.pairs, suite.Pair(fits, SETTINGS["generated"], 2, "")]
+    object.__setattr__(config, "pairs", pairs)
+    told = {line[0]: line[-1] for line in suite_tables.overall_lines(run(config)["adaptation"])}
+    assert told == {"agent": "told", "random": "", "seeing": "observes planes"}
+
+
 def test_refusal_is_one_sentence() -> None:
     text = refusal(listed("dynamic_programming"), SETTINGS["continuous"])
     assert text.startswith("DynamicProgramming needs TableValues")
@@ -202,6 +227,20 @@ def test_slow_agents_have_fewer_runs() -> None:
     assert runs["dyna_q", "blocking"] == 100
     assert runs["dyna_q", "continuous"] == 20
     assert runs["linear", "blocking"] == runs["linear", "continuous"] == 10
+
+
+def test_tuned_agents_stand_beside_their_own() -> None:
+    config = AdaptationConfig(
+        baselines=("random", "dyna_q"), setting=("shortcut", "continuous"), tuned=True
+    )
+    assert [pair.name for pair in config.pairs] == [
+        *("random", "dyna_q", "dyna_q_tuned"),
+        *("random", "dyna_q"),  # nothing was tuned for a point
+    ]
+    tuned = config.pairs[2].agent.factory(SETTINGS["shortcut"].make_env(0), seed=0)
+    found = find_tuned("DynaQ", "shortcut").arguments
+    assert tuned.exploration.get_params()["epsilon"] == found["epsilon"]
+    assert suite_tables.label_of("dyna_q_tuned") == "Dyna-Q, tuned"
 
 
 def test_settings_of_the_runner_are_the_served_pairs() -> None:

@@ -21,7 +21,7 @@ FOLDERS = ("figures", "studies", "studies/loca", "distillation", "speed")
 
 
 def test_experiments_are_commands() -> None:
-    assert len(EXPERIMENTS) == 25
+    assert len(EXPERIMENTS) == 26
     assert set(BENCHMARK_COMMANDS) == {
         "figures",
         *(f"bench run {name}" for name in EXPERIMENTS),
@@ -29,6 +29,7 @@ def test_experiments_are_commands() -> None:
         "bench diff",
         "bench export",
         "bench cards",
+        "bench tuned",
         "bench speed",
         *(
             f"distill {name}"

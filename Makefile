@@ -5,6 +5,7 @@
 #   make test-lowest  the environments' and agents' tests with the lowest supported versions
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
+#   make dist      wheel and source distribution of the last commit, in dist/
 #   make trials    200 kills of drivers and workers during a sweep, and other long trials
 #   make mutants   400 small edits of the sources, of which the tests must notice nine in ten
 #   make clean     remove the environment, caches and results of these targets
@@ -13,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 LOWEST ?= .venv-lowest
 OUTPUT ?= .
-SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
+SOURCES := setup.py dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -22,7 +23,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
 	trap 'kill $$alive' EXIT;
 
-.PHONY: figures test test-lowest lint types check speed trials mutants clean
+.PHONY: figures test test-lowest lint types check speed dist trials mutants clean
 
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)
@@ -45,6 +46,14 @@ check: lint types test
 
 speed: $(VENV)/dev
 	$(BIN)/dynamaze bench speed
+
+# Byte-identical for a commit, with the setuptools of constraints.txt.
+dist: $(VENV)/dev
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && umask 022 && \
+		git archive --output "$$folder/tree.tar" HEAD && mkdir "$$folder/tree" && \
+		tar -xf "$$folder/tree.tar" -C "$$folder/tree" && \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python -m build --no-isolation --outdir dist "$$folder/tree"
 
 trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200

@@ -1,20 +1,28 @@
-"""Tests of the package as a whole: wheel, cost of imports, no unsafe loading."""
+"""Tests of the package as a whole: distributions, cost of imports, no unsafe loading."""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
+import re
+import shutil
 import subprocess
 import sys
+import tarfile
+import time
 import zipfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("envs", "agents", "distill", "benchmarks")
+LINKS = {f"dynamaze/{package}" for package in PACKAGES}  # files where git makes no links
 FOLDERS = ("", "app/", "common/", "viewer/")  # of `dynamaze/`, without the links to the packages
 
 
@@ -28,41 +36,81 @@ def in_fresh_process(code: str) -> str:
     return done.stdout
 
 
+class Distributions(NamedTuple):
+    """A build of a copy of the tree: its files, and the archives."""
+
+    files: set[str]
+    sdist: tarfile.TarFile
+    wheel: zipfile.ZipFile
+
+
+EPOCH = 1_700_000_000
+"""The time of every file of the build, in seconds since 1970."""
+
+GENERATED = re.compile(r"PKG-INFO|setup\.cfg|dynamaze\.egg-info/.*")
+"""Files that setuptools writes into a source distribution."""
+
+
+def files_of_tree() -> set[str]:
+    """Return the files that git would commit, without links, or those of an unpacked sdist."""
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        names = {*listed.stdout.split("\0")} - {""}
+    else:
+        sources = ROOT / "dynamaze.egg-info" / "SOURCES.txt"
+        names = {*sources.read_text(encoding="utf-8").splitlines()}
+    names = {name for name in names if not GENERATED.fullmatch(name)} - LINKS
+    return {name for name in names if (ROOT / name).is_file()}
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    # A build leaves a folder beside the sources, so it is made of a copy.
-    copy = folder / "copy"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.split():
-        source = ROOT / name
-        if source.is_file() and not source.is_symlink():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes(source.read_bytes())
-    subprocess.run([*build, str(copy)], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
-        return {name for name in archive.namelist() if ".dist-info/" not in name}
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distributions]:
+    """Build a source distribution of a copy of the tree, and a wheel of that."""
+    folder = tmp_path_factory.mktemp("built")
+    copy = folder / "copy"  # a build leaves a folder beside the sources
+    files = files_of_tree()
+    for name in files:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)  # with its mode, and today's time
+        (copy / name).chmod((copy / name).stat().st_mode & 0o700)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(copy)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
+    done = subprocess.run(build, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    # Gzip's header holds a time, too, as a little-endian number.
+    assert int.from_bytes(sdist.read_bytes()[4:8], "little") == EPOCH
+    with tarfile.open(sdist) as members, zipfile.ZipFile(wheel) as archive:
+        yield Distributions(files, members, archive)
 
 
-def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
-    expected = {"dynamaze/py.typed"}
-    for name in FOLDERS:
-        paths = (ROOT / "dynamaze" / name).glob("*.py")
-        expected |= {f"dynamaze/{name}{path.name}" for path in paths}
+def test_sdist_holds_exactly_the_tree(built: Distributions) -> None:
+    found = {each.name.partition("/")[2] for each in built.sdist if each.isfile()}
+    assert {name for name in found if not GENERATED.fullmatch(name)} == built.files
+    assert {"CHANGELOG.md", "constraints.txt", "docs/film.py", "tests/conftest.py"} <= built.files
+
+
+def test_wheel_holds_exactly_the_tree(built: Distributions) -> None:
+    found = {name for name in built.wheel.namelist() if ".dist-info/" not in name}
+    expected = {name for name in built.files if name.startswith("dynamaze/")}
     for package in PACKAGES:
-        sources = modules(package)
-        for kind in ("*.c", "*.safetensors", "*.toml", "*.txt"):
-            sources += (ROOT / package).rglob(kind)
-        expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
-    assert wheel == expected
+        expected |= {f"dynamaze/{name}" for name in built.files if name.startswith(f"{package}/")}
+    assert found == expected
+    suffixes = {Path(name).suffix for name in found}
+    assert suffixes == {".py", ".typed", ".c", ".txt", ".safetensors", ".toml"}
+
+
+def test_distributions_have_no_trace_of_the_build(built: Distributions) -> None:
+    """Two builds of the same files are byte-identical."""
+    for member in built.sdist:
+        assert (member.mtime, member.uid, member.gid, member.uname) == (EPOCH, 0, 0, "")
+        runs = member.isdir() or member.name.endswith("/.ci/run")
+        assert member.mode == (0o755 if runs else 0o644), member.name
+    times = {each.date_time for each in built.wheel.infolist()}
+    assert times == {time.gmtime(EPOCH)[:6]}
+    names = built.wheel.namelist()
+    assert all(name.startswith(("dynamaze/", "dynamaze-")) for name in names)
 
 
 def packages() -> list[str]:

@@ -74,11 +74,11 @@ def test_agents_are_recorded_side_by_side(
 def test_agents_share_maze_also_with_student(user: Any, tmp_path: Path, env_id: str) -> None:
     path = tmp_path / "s.safetensors"
     save_student(path, expert_student(), card=Card(environment={"id": env_id, "size": 5}))
-    watching = Watching(user, "DynaQ", str(path), "random", env_id=env_id).run(steps=150)
+    watching = Watching(user, "DynaQ", str(path), "random", env_id=env_id).run(steps=40)
     first, *others = watching.mazes
     assert [maze.layout for maze in others] == [first.layout] * 2
     assert watching.comparison.title.endswith(f"and random in {env_id}")
-    assert {run.regret.num_steps for run in watching.comparison.runs} == {150}
+    assert {run.regret.num_steps for run in watching.comparison.runs} == {40}
 
 
 def test_window_of_agents_keeps_mazes_and_follows_size(user: Any) -> None:

@@ -10,9 +10,9 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import DynaQ, DynaQPlus, MapExplorer, QLearning
+from dynamaze.benchmarks.harness.agent_runs.exact_regret import TIE, exact_values
 from dynamaze.benchmarks.harness.agent_runs.resolver import RandomAgent
 from dynamaze.envs import GridEnv, Layout
-from dynamaze.envs.mazes.layout import DISPLACEMENTS
 
 ORACLE, EXPERT = "oracle", "expert"
 
@@ -25,29 +25,36 @@ class ReferenceAgent(NamedTuple):
 
 
 class Oracle:
-    """Agent that sees the maze as it is now, and takes shortest paths.
+    """Agent that sees the maze as it is now, and takes its optimal actions.
 
     Args:
         env: a maze on a grid.
-        seed: not used; of equal paths it prefers up to right, right to down, and down to left.
+        seed: not used; of equal actions it takes the first.
+        gamma: discount.
+
+    Raises:
+        TypeError: for another environment.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], *, seed: int | None = None) -> None:
+    def __init__(
+        self, env: gym.Env[Any, Any], *, seed: int | None = None, gamma: float = 0.95
+    ) -> None:
         maze = env.unwrapped
-        assert isinstance(maze, GridEnv)
-        self._maze = maze
+        if not isinstance(maze, GridEnv):
+            raise TypeError(f"an oracle in {maze}; expected a maze on a grid")
+        self._maze, self._gamma = maze, gamma
         self._layout: Layout | None = None
 
     def act(self, observation: Any) -> int:
-        """Return an action that leads nearer to the goal; 0 where no path does."""
-        if self._maze.layout is not self._layout:
-            self._layout = self._maze.layout
-            far = np.where(self._layout.distances >= 0, self._layout.distances, np.inf)
-            self._far = np.pad(far, 1, constant_values=np.inf)
+        """Return an optimal action."""
+        layout = self._maze.layout
+        if layout is not self._layout:
+            self._layout = layout
+            regret = exact_values(layout, self._maze.maze_config.dynamics, self._gamma).regret
+            self._actions = np.argmax(regret <= TIE, axis=1).tolist()
         assert self._maze.agent is not None
-        row, col = self._maze.agent
-        beside = [self._far[row + 1 + down, col + 1 + right] for down, right in DISPLACEMENTS]
-        return int(np.argmin(beside))
+        action: int = self._actions[layout.index(self._maze.agent)]
+        return action
 
 
 OPTIMISTIC: dict[str, Any] = {"learning_rate": 1.0, "initial_value": 1.0, "epsilon": 0.0}

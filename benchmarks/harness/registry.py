@@ -124,6 +124,11 @@ EXPERIMENTS = {
         "--runs 5",
         "dynamaze.benchmarks.studies.deep_belief",
     ),
+    "adaptation": Command(
+        "the adaptation suite: agents, also of your own, in a fixed list of changing environments",
+        "--agent my_file.py:MyAgent --runs 20",
+        "dynamaze.benchmarks.adaptation.suite",
+    ),
     "adaptation-in-context": Command(
         "reference agents in unseen mazes that change once, and the expert's map",
         "--runs 50 --sizes 9",

@@ -30,14 +30,19 @@ from dynamaze.agents.core.rng import load, state_words, store
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.agents.values.table import TableValues, q_update
-from dynamaze.benchmarks.harness.agent_runs.exact_regret import is_plain_wrapper, maze_regret
+from dynamaze.benchmarks.harness.agent_runs.exact_regret import (
+    ExactValues,
+    exact_values,
+    is_plain_wrapper,
+)
 from dynamaze.benchmarks.harness.running.threads import in_threads
-from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.envs import GridEnv
+from dynamaze.envs import FiniteMDP, GridEnv
 from dynamaze.envs.changing_maze import ChangingMaze
 from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.mazes.dynamics import Dynamics
+from dynamaze.envs.mazes.layout import Layout
 from dynamaze.envs.options import clock_ended
 from dynamaze.envs.timing.times import LAST_STEP
 from dynamaze.envs.vector.kernel import (
@@ -80,6 +85,8 @@ class RunResults(NamedTuple):
     episode_returns: FloatArray  # (runs, episodes) undiscounted
     regrets: FloatArray  # (runs, steps) or (runs, episodes), exact; none unless asked for
     num_episodes: IntArray  # (runs,) episodes that ended
+    optimal_values: FloatArray  # (runs, steps) V* of the state before each step, with the regrets
+    ended: BoolArray  # (runs, steps) whether an episode ended with the step
 
 
 class RunSettings(NamedTuple):
@@ -194,6 +201,16 @@ class CompiledRun:
         )
         self._env.begin_episode()
 
+    @property
+    def changes(self) -> IntArray:
+        """(changes,) world steps from which another maze held."""
+        return np.array(self._env.changes, dtype=np.int64)
+
+    @property
+    def mdp(self) -> FiniteMDP:
+        """The exact Markov decision process of the present maze."""
+        return self._env.mdp
+
     def advance(self, steps: int, episodes: int) -> RunResults:
         """Continue for some steps, or to the end of some episodes; the other is 0."""
         result = RunResults(
@@ -201,8 +218,10 @@ class CompiledRun:
             np.zeros(episodes, dtype=np.int64),
             self._values.q,
             np.zeros(episodes),
-            np.zeros(0 if self._env.regret is None else steps + episodes),
+            np.zeros(0 if self._env.exact is None else steps + episodes),
             np.int64(0),  # type: ignore[arg-type]  # a number without the axis of runs
+            np.zeros(0 if self._env.exact is None else steps),
+            np.zeros(steps, dtype=np.bool_),
         )
         done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
         while done[0] < steps or done[1] < episodes:
@@ -219,7 +238,7 @@ class CompiledRun:
                 self._planning.record,
                 self._settings,
                 state_words(self._agent.rng),
-                self._env.regret,
+                self._env.exact,
                 result,
                 done,
             )
@@ -233,8 +252,9 @@ class CompiledEnv:
     Attributes:
         tables: the transition tables of the maze, in the only slot.
         state: the state of the environment, a batch of one.
-        regret: (states * actions,) exact regret of each action in the present maze; None without a
-            discount for it.
+        exact: optimal values and (states * actions,) regrets in the present maze; None without a
+            discount for them.
+        changes: world steps from which another maze held.
     """
 
     def __init__(
@@ -245,10 +265,17 @@ class CompiledEnv:
     ) -> None:
         self._maze, self._generators = ChangingMaze(config), [generator]
         self._regret_gamma = regret_gamma
-        self.regret: FloatArray | None = None
+        self.exact: ExactValues | None = None
+        self.changes: list[int] = []
+        self._shown: Layout | None = None
         self.tables = MazeTables.of([self._maze.dynamics])
         self.state = BatchedEnvState.initial(1, FIRST_NUMBERS)
         self._maze.restart(self._draw)
+
+    @property
+    def mdp(self) -> FiniteMDP:
+        """The exact Markov decision process of the present maze."""
+        return self._maze.dynamics.mdp
 
     def _draw(self) -> float:
         """Return the next random number."""
@@ -300,8 +327,14 @@ class CompiledEnv:
         self.tables = self.tables.with_capacity(1, len(self._maze.dynamics.starts))
         self.tables.put(0, self._maze.dynamics)
         self.state.next_change[0] = self._maze.next_change
+        layout = self._maze.layout
+        if self._shown is not None and layout is not self._shown:
+            self.changes.append(int(self.state.world_step[0]))
+        self._shown = layout
         if self._regret_gamma is not None:
-            self.regret = maze_regret(self._maze.layout, self._regret_gamma).ravel()
+            kind = self._maze.config.dynamics
+            values, regret = exact_values(layout, kind, self._regret_gamma)
+            self.exact = ExactValues(values, regret.ravel())
 
 
 def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
@@ -326,8 +359,8 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
         env = env.env
     if not isinstance(env, GridEnv):
         raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
-    if env.maze_config.dynamics is not Dynamics:  # those of LoCA have a one-way passage
-        raise TypeError(f"environment {env} has other dynamics than a maze; run it step by step")
+    if env.maze_config.dynamics is not Dynamics and _can_slip(env):  # LoCA slips anywhere
+        raise TypeError(f"environment {env} slips otherwise than a maze; run it step by step")
     follows = any(hasattr(model, "set_env") for model in _models_of(agent))
     if follows and env.maze_config.can_change and "compiled" in agent.model.capabilities:
         raise TypeError(
@@ -335,6 +368,12 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
             "not step, in a maze that changes; run it step by step"
         )
     return env, limit
+
+
+def _can_slip(env: GridEnv) -> bool:
+    config = env.maze_config
+    layouts = config.schedule.layouts
+    return config.random_changes is not None or any(each.slip_probability > 0 for each in layouts)
 
 
 def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Planning, Any]:
@@ -414,7 +453,7 @@ def _is_ours(kind: type) -> bool:
 
 @compiled
 def run_chunk(
-    tables, env_state, model, exploration, planning, settings, words, regret, result, done
+    tables, env_state, model, exploration, planning, settings, words, exact, result, done
 ):
     """Step and learn for a chunk, until the maze may change, or until the result is full.
 
@@ -445,15 +484,18 @@ def run_chunk(
             planning, model, q, num_actions, np.int64(pair), following, terminated, gamma
         )
         rng = plan(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
-        if regret is not None:  # decided while it is compiled; one of the two counts stays 0
-            result.regrets[done[0] + done[1]] += regret[pair]
+        truncated = env_state.episode_step[0] >= settings.max_episode_steps > 0
+        ended = terminated or truncated
+        if exact is not None:  # decided while it is compiled; one of the two counts stays 0
+            result.regrets[done[0] + done[1]] += exact.regret[pair]
         if result.rewards.size:
+            if exact is not None:
+                result.optimal_values[done[0]] = exact.values[state]
             result.rewards[done[0]] = reward
+            result.ended[done[0]] = ended
             done[0] += 1
         else:
             result.episode_returns[done[1]] += reward
-        truncated = env_state.episode_step[0] >= settings.max_episode_steps > 0
-        ended = terminated or truncated
         if ended:
             num_ended += 1
             if result.episode_steps.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -10,6 +11,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import FiniteMDP, GridEnv, greedy_policy
+from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.mazes.layout import Layout
 from dynamaze.envs.mazes.regret import stationary_values
 
@@ -40,12 +42,30 @@ def is_plain_wrapper(env: gym.Env[Any, Any]) -> bool:
     return isinstance(env, PLAIN_WRAPPERS) or getattr(type(env), "records_only", False) is True
 
 
-def maze_regret(layout: Layout, gamma: float) -> FloatArray:
-    """Return (states, actions) V*(s) - Q*(s, a) of a maze; NaN if it has no optimal values."""
+class ExactValues(NamedTuple):
+    """Optimal values of a maze, and the regret of each action."""
+
+    values: FloatArray  # (states,) V*(s)
+    regret: FloatArray  # (states, actions) V*(s) - Q*(s, a)
+
+
+@lru_cache(maxsize=16)
+def exact_values(layout: Layout, dynamics: type[Dynamics], gamma: float) -> ExactValues:
+    """Return the optimal values and regrets of a maze that never changes again.
+
+    All are NaN where there are no optimal values (gamma = 1, and an unbounded return). The latest
+    few are cached.
+    """
     try:
-        return stationary_values(layout, gamma).regret(0)
-    except RuntimeError:  # gamma = 1, and the optimal return is unbounded
-        return np.full((layout.num_cells, 4), np.nan)
+        if dynamics is Dynamics:
+            known = stationary_values(layout, gamma)
+            return ExactValues(known.values(0), known.regret(0))
+        actions = dynamics(layout).mdp.optimal_action_values(gamma)  # as of LoCA
+        best = actions.max(axis=1)
+        return ExactValues(best, best[:, None] - actions)
+    except RuntimeError:
+        unknown = np.full((layout.num_cells, 4), np.nan)
+        return ExactValues(unknown[:, 0], unknown)
 
 
 class RegretMeter:
@@ -68,26 +88,34 @@ class RegretMeter:
         self._env: Any = env.unwrapped
         self._gamma = gamma
         self._layout: Layout | None = None
-        self._table: list[list[float]] = []
+        self._regrets: list[list[float]] = []
+        self._values: list[float] = []
         self._is_maze = isinstance(self._env, GridEnv)
         self.is_known = keeps_dynamics(env) and (self._is_maze or has_table(self._env))
         if self.is_known and not self._is_maze:
-            values = mdp_of(self._env).optimal_action_values(gamma)
-            self._table = (values.max(axis=1, keepdims=True) - values).tolist()
+            actions = mdp_of(self._env).optimal_action_values(gamma)
+            best = actions.max(axis=1)
+            self._set(ExactValues(best, best[:, None] - actions))
 
     def regret(self, action: int) -> float:
         """Return the regret of an action in the environment's present state."""
+        return self.look(action)[0]
+
+    def look(self, action: int) -> tuple[float, float]:
+        """Return the regret of an action, and the optimal value of the present state."""
         env = self._env
         if not self._is_maze:
-            return self._table[int(env.s)][action]
-        if env.layout is not self._layout:  # layouts are immutable
-            self._layout = env.layout
-            try:
-                self._table = env.regret(self._gamma).tolist()
-            except RuntimeError:  # as in `maze_regret`
-                self._table = maze_regret(env.layout, self._gamma).tolist()
-        state: int = env.layout.index(env.agent)
-        return self._table[state][action]
+            state = int(env.s)
+        else:
+            layout: Layout = env.layout
+            if layout is not self._layout:  # layouts are immutable
+                self._layout = layout
+                self._set(exact_values(layout, env.maze_config.dynamics, self._gamma))
+            state = layout.index(env.agent)
+        return self._regrets[state][action], self._values[state]
+
+    def _set(self, exact: ExactValues) -> None:
+        self._values, self._regrets = exact.values.tolist(), exact.regret.tolist()
 
 
 def keeps_dynamics(env: gym.Env[Any, Any]) -> bool:

@@ -21,9 +21,14 @@ from gymnasium import spaces
 from dynamaze.agents import Agent, Step
 from dynamaze.agents.core.rng import as_sequence, make_generator
 from dynamaze.agents.policies import policy_episodes
-from dynamaze.benchmarks.harness.agent_runs.compiled_runs import compiled_obstacle, run_one
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
+    CompiledRun,
+    compiled_obstacle,
+)
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter
-from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.envs import FiniteMDP
+from dynamaze.envs.base import MazeEnv
 
 ENV_STREAM = 2
 """Random stream of a run's seed that seeds the environment, the same for every agent."""
@@ -68,6 +73,10 @@ class RunRecord(NamedTuple):
     num_episodes: int  # that ended
     seconds: float
     kind: str  # "compiled", or "step by step: " and the reason
+    optimal_values: FloatArray  # (steps,) V* before each step; none where regrets are unknown
+    ended: BoolArray  # (steps,) whether an episode ended; none where the run counts episodes
+    changes: IntArray  # (changes,) world steps of a maze from which another one held
+    reading: Any = None  # result of `read`
 
     @property
     def num_steps(self) -> int:
@@ -86,6 +95,7 @@ def run_agent(
     *,
     seed: int,
     gamma: float,
+    read: Callable[[Any, FiniteMDP | None], Any] | None = None,
 ) -> RunRecord:
     """Run a fresh agent in a fresh environment.
 
@@ -96,6 +106,8 @@ def run_agent(
         budget: length of the run.
         seed: of the agent; the seed of the environment is derived from it.
         gamma: discount of the exact regret.
+        read: called after the run with the agent and the exact MDP of the present maze on a grid,
+            None elsewhere; its result is the record's `reading`.
 
     Raises:
         AgentError: for an agent without the interface of one, or an action outside the space.
@@ -106,12 +118,15 @@ def run_agent(
         agent, kind = make_agent(factory, recorder, seed)
         reason = _obstacle(agent, kind)
         if not reason:
-            return _run_compiled(agent, budget, gamma if recorder.knows_regret else None)
+            return _run_compiled(agent, budget, gamma if recorder.knows_regret else None, read)
         began = time.perf_counter()
         with suppress(RunComplete):
             RUN_KINDS[kind](agent, recorder)
         seconds = time.perf_counter() - began
-        return recorder.record(seconds, f"{STEP_BY_STEP}: {reason}")
+        record = recorder.record(seconds, f"{STEP_BY_STEP}: {reason}")
+        if read is None:
+            return record
+        return record._replace(reading=read(agent, recorder.mdp))
     finally:
         recorder.close()
 
@@ -276,6 +291,11 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._rewards: FloatArray = np.zeros(budget.steps + budget.episodes)
         self._regrets: FloatArray = np.zeros(len(self._rewards) if self.knows_regret else 0)
         self._lengths: IntArray = np.zeros(budget.episodes, dtype=np.int64)
+        self._values: FloatArray = np.zeros(budget.steps if self.knows_regret else 0)
+        self._ended: BoolArray = np.zeros(budget.steps, dtype=np.bool_)
+        self._maze: Any = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
+        self._layout: Any = None
+        self._changes: list[int] = []
         self.num_steps = 0
         self.num_episodes = 0
         self._space = env.action_space
@@ -304,7 +324,10 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode."""
         seed, self._seed = self._seed, None
-        return self.env.reset(seed=seed, options=options)
+        result = self.env.reset(seed=seed, options=options)
+        if self._maze is not None:
+            self._watch_maze()
+        return result
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take a step and record it.
@@ -319,14 +342,35 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
             raise AgentError(self.refusal(action))
         entry = self.num_steps if self.budget.steps else self.num_episodes
         if self.knows_regret:  # before the step, which may change the maze
-            self._regrets[entry] += self._meter.regret(int(action))
+            regret, value = self._meter.look(int(action))
+            self._regrets[entry] += regret
+            if self.budget.steps:
+                self._values[entry] = value
         result = self.env.step(action)
+        ended = bool(result[2] or result[3])
         self._rewards[entry] += result[1]
         self.num_steps += 1
         if self.budget.episodes:
             self._lengths[entry] += 1
-        self.num_episodes += bool(result[2] or result[3])
+        else:
+            self._ended[entry] = ended
+        self.num_episodes += ended
+        if self._maze is not None:
+            self._watch_maze()
         return result
+
+    def _watch_maze(self) -> None:
+        layout = self._maze.layout  # layouts are immutable
+        if layout is not self._layout:
+            if self._layout is not None:
+                self._changes.append(self._maze.world_step)
+            self._layout = layout
+
+    @property
+    def mdp(self) -> FiniteMDP | None:
+        """The exact Markov decision process of the present maze; None for other environments."""
+        mdp: FiniteMDP | None = getattr(self._maze, "mdp", None)
+        return mdp
 
     def refusal(self, action: Any) -> str:
         """Return the sentence about an action that the space does not have."""
@@ -347,7 +391,15 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
                 f"the environment that it was given; expected {wanted}"
             )
         return RunRecord(
-            self._rewards, self._regrets, self._lengths, self.num_episodes, seconds, kind
+            self._rewards,
+            self._regrets,
+            self._lengths,
+            self.num_episodes,
+            seconds,
+            kind,
+            self._values,
+            self._ended,
+            np.array(self._changes, dtype=np.int64),
         )
 
 
@@ -368,13 +420,28 @@ def _checker(space: spaces.Space[Any]) -> Callable[[Any], bool]:
 # -- runs by kind ------------------------------------------------------------------------------
 
 
-def _run_compiled(agent: Agent, budget: Budget, regret_gamma: float | None) -> RunRecord:
+def _run_compiled(
+    agent: Agent,
+    budget: Budget,
+    regret_gamma: float | None,
+    read: Callable[[Any, FiniteMDP | None], Any] | None,
+) -> RunRecord:
     began = time.perf_counter()
-    result = run_one(agent, *budget, regret_gamma=regret_gamma)
+    run = CompiledRun(agent, regret_gamma)
+    result = run.advance(*budget)
     seconds = time.perf_counter() - began
-    rewards = result.rewards if budget.steps else result.episode_returns
-    episodes = int(result.num_episodes)
-    return RunRecord(rewards, result.regrets, result.episode_steps, episodes, seconds, COMPILED)
+    return RunRecord(
+        result.rewards if budget.steps else result.episode_returns,
+        result.regrets,
+        result.episode_steps,
+        int(result.num_episodes),
+        seconds,
+        COMPILED,
+        result.optimal_values,
+        result.ended,
+        run.changes,
+        None if read is None else read(agent, run.mdp),
+    )
 
 
 def run_ours(agent: Agent, env: Recorder) -> None:

@@ -21,7 +21,7 @@ FOLDERS = ("figures", "studies", "studies/loca", "distillation", "speed")
 
 
 def test_experiments_are_commands() -> None:
-    assert len(EXPERIMENTS) == 24
+    assert len(EXPERIMENTS) == 25
     assert set(BENCHMARK_COMMANDS) == {
         "figures",
         *(f"bench run {name}" for name in EXPERIMENTS),

@@ -265,7 +265,7 @@ def test_run_rejects_unknown_wrapper() -> None:
     for env, message in (
         (wrapped, "TransformReward"),
         (gym.make("FrozenLake-v1"), "needs a maze"),
-        (gym.make("DynaMazeLoCA-v0"), "other dynamics"),
+        (gym.make("DynaMazeLoCA-v0"), "slips otherwise"),
     ):
         with pytest.raises(TypeError, match=message):
             run_many(partial(DynaQ, env), runs=1, steps=5, seed=0)

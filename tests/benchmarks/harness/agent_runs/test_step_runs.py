@@ -62,6 +62,59 @@ def test_run_same_bits_compiled_or_not(
         np.testing.assert_array_equal(left, right)
 
 
+DRIFT = {"when": "poisson", "rate": 0.05, "what": ["walls"]}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        CHANGING,
+        partial(gym.make, "DynaMazeDrifting-v0", random_changes=DRIFT, max_episode_steps=40),
+        partial(gym.make, "DynaMazeGenerated-v0", size=5, observation="index"),
+        partial(
+            gym.make,
+            "DynaMazeLoCA-v0",
+            slip_probability=0.0,
+            changes={200: {"task": "B"}, 300: {"starts": "T1"}},
+        ),
+    ],
+)
+def test_trace_same_compiled_or_not(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optimal values, ends of episodes, changes, and the maze that is left."""
+
+    def read(agent: Any, mdp: Any) -> Any:
+        return agent.values.q.sum(), mdp.next_state.sum()
+
+    def record_both() -> RunRecord:
+        agent = partial(DynaQ, planning_steps=3)
+        return run_agent(agent, make, Budget(400, 0), seed=3, gamma=0.9, read=read)
+
+    compiled = record_both()
+    monkeypatch.setattr(step_runs, "compiled_obstacle", lambda agent: "for this test")
+    stepped = record_both()
+    assert (compiled.kind, stepped.kind) == ("compiled", "step by step: for this test")
+    for name in ("rewards", "regrets", "optimal_values", "ended"):
+        left, right = getattr(compiled, name), getattr(stepped, name)
+        assert left.shape == (400,)
+        np.testing.assert_array_equal(left, right)
+    changes = [each.changes[each.changes < 400].tolist() for each in (compiled, stepped)]
+    assert changes[0] == changes[1] != []
+    assert compiled.ended.sum() == compiled.num_episodes
+    assert compiled.reading == stepped.reading
+
+
+def test_optimal_values_are_those_of_the_maze() -> None:
+    run = record(lambda observation: 1, CHANGING, steps=3)  # S..#G: the way round is 6 long
+    np.testing.assert_allclose(run.optimal_values, [0.9**5, 0.9**4, 0.9**3])
+    np.testing.assert_allclose(run.regrets, [0.0, 0.0, 0.9**3 - 0.9**4])
+    assert run.changes.size == 0
+
+
+def test_trace_is_empty_where_episodes_count() -> None:
+    run = record(partial(DynaQ, planning_steps=3), episodes=2)
+    assert run.optimal_values.size == run.ended.size == 0
+
+
 def test_run_records_each_step() -> None:
     run = record(lambda observation: 1, "CliffWalking-v1", steps=5)  # into the cliff, each time
     np.testing.assert_array_equal(run.rewards, [-100.0] * 5)

@@ -1,0 +1,238 @@
+"""The adaptation suite: runs, refusals, tables and the command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks.adaptation import suite, suite_tables
+from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, run_seed
+from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, OwnAgent, refusal, run, trial
+from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
+from dynamaze.benchmarks.harness.running.runner import Setting
+
+BASELINES = ("random", "dyna_q", "oracle")
+CONFIG = AdaptationConfig(
+    runs=4, baselines=BASELINES, setting=("partially_seen", "generated", "continuous")
+)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Table]:
+    return run(CONFIG)
+
+
+def test_a_row_for_each_run(tables: dict[str, Table]) -> None:
+    table = tables["adaptation"]
+    assert tuple(table) == suite_tables.COLUMNS
+    assert set(table["suite"]) == {"adaptation-v1"}
+    for setting in CONFIG.setting:
+        rows = rows_where(table, setting=setting)
+        served = BASELINES[:2] if setting == "continuous" else BASELINES
+        assert [*dict.fromkeys(rows["agent"].tolist())] == list(served)
+        assert (rows["steps"] == SETTINGS[setting].steps).all()
+
+
+def test_agent_that_cannot_serve_is_listed(tables: dict[str, Table]) -> None:
+    unserved = tables["adaptation_unserved"]
+    assert unserved["agent"].tolist() == ["oracle"]
+    assert unserved["setting"].tolist() == ["continuous"]
+    assert "expected a maze on a grid" in unserved["reason"][0]
+    lines = suite.summary(tables, CONFIG)["Agents that cannot serve a setting"]
+    assert lines[1][:2] == ("oracle", "continuous")
+
+
+def test_oracle_has_no_regret_and_random_actions_have_most(tables: dict[str, Table]) -> None:
+    table = tables["adaptation"]
+    for setting in ("partially_seen", "generated"):
+        rows = rows_where(table, setting=setting)
+        assert (rows_where(rows, agent="oracle")["regret"] < 1e-9).all()
+        assert (rows_where(rows, agent="random")["regret"] > 1).all()
+    assert suite_tables.overall_lines(table)[1][0] == "oracle"
+    regrets = suite_tables.normalised_regrets(table)
+    assert regrets["random"].mean() == pytest.approx(1.0)
+    assert np.allclose(regrets["oracle"], 0.0)
+
+
+def test_numbers_of_a_setting_without_a_last_change(tables: dict[str, Table]) -> None:
+    rows = rows_where(tables["adaptation"], setting="generated")
+    for name in ("recovery", "horizon", "shortcut", "reward_before"):
+        assert np.isnan(rows[name]).all()
+
+
+def test_regret_of_a_point_is_unknown(tables: dict[str, Table]) -> None:
+    rows = rows_where(tables["adaptation"], setting="continuous")
+    assert np.isnan(rows["regret"]).all()
+    assert np.isnan(rows["recovery"]).all()
+    assert (rows["horizon"] == 1500).all()
+    assert not np.isnan(rows["reward_before"]).any()
+
+
+def test_recovery_is_from_the_change_of_the_run(tables: dict[str, Table]) -> None:
+    """In generated mazes each run has its own change, between steps 100 and 300 of 400."""
+    rows = rows_where(tables["adaptation"], setting="partially_seen")
+    assert ((rows["horizon"] >= 100) & (rows["horizon"] <= 300)).all()
+    by_agent = [rows_where(rows, agent=agent)["horizon"] for agent in BASELINES]
+    assert (by_agent[0] == by_agent[1]).all()
+    assert (rows_where(rows, agent="oracle")["recovery"] < np.inf).all()
+
+
+def test_curve_ends_at_the_regret(tables: dict[str, Table]) -> None:
+    curve = rows_where(tables["adaptation_curves"], setting="generated", agent="dyna_q")
+    rows = rows_where(tables["adaptation"], setting="generated", agent="dyna_q")
+    assert curve["step"][-1] == 2000
+    assert curve["regret_mean"][-1] == pytest.approx(rows["regret"].mean())
+
+
+def test_plot_and_price(tables: dict[str, Table]) -> None:
+    figure = suite.plot(tables, CONFIG)
+    assert [axes.get_title() for axes in figure.axes] == ["partially_seen, n=4", "generated, n=4"]
+    prices = {line[0]: line for line in suite.summary(tables, CONFIG)["Prices"]}
+    assert prices["Dyna-Q"][1:4] == ("3", f"{4 * (400 + 2000 + 3000):,}", "50.0")
+    assert prices["random"][3] == ""
+
+
+def test_results_of_another_version_are_refused(tables: dict[str, Table]) -> None:
+    other = dict(tables["adaptation"])
+    other["suite"] = np.full(len(other["run"]), "adaptation-v2")
+    with pytest.raises(ValueError, match="results of suite adaptation-v2; expected adaptation-v1"):
+        suite.summary({**tables, "adaptation": other}, CONFIG)
+
+
+class Reporter:
+    """Agent that walks right, and reports a change at steps 3 and 12."""
+
+    def __init__(self, env: Any, seed: int) -> None:
+        self.reported_changes = [3, 12]
+
+    def act(self, observation: int) -> int:
+        return 1
+
+
+CORRIDOR = SuiteSetting(
+    "corridor",
+    "DynaMaze-v0",
+    {"layout": "S..G\n....", "changes": [[10, "S.#G\n...."]]},
+    steps=60,
+    change_steps=(10,),
+)
+
+
+def test_numbers_of_an_own_agent_in_an_own_setting() -> None:
+    """Three steps to the goal, three times; then it stands before the wall."""
+    found = trial(AdaptationConfig(), OwnAgent("mine", Reporter), CORRIDOR, 0)
+    best, gamma = 0.95**2, 0.95
+    expected = {
+        "reward": 3.0,
+        "reward_before": 0.3,
+        "recovery": np.inf,
+        "horizon": 50.0,
+        "delay": 2.0,
+        "false_alarms": 1.0,
+        "episodes": 3.0,
+    }
+    for name, value in expected.items():
+        assert found[name].item() == value
+    assert np.isnan(found["model_error"]).all()
+    # after the change: cell (0, 1), 4 steps from the goal; the best action of it is down
+    stuck = gamma**3 - gamma**4
+    assert found["regret"].item() == pytest.approx(50 * stuck)
+    assert best > 0
+
+
+def test_shortcut_is_found() -> None:
+    opened = replace(
+        CORRIDOR,
+        options={"layout": "S.#G\n....", "changes": [[30, "S..G\n...."]]},
+        change_steps=(30,),
+        opens_shortcut=True,
+    )
+    right = OwnAgent("right", lambda observation: 1)
+    assert trial(AdaptationConfig(), right, opened, 0)["shortcut"].item() == 1.0
+    down = OwnAgent("round", lambda observation: {0: 2, 7: 0}.get(observation, 1))
+    assert trial(AdaptationConfig(), down, opened, 0)["shortcut"].item() == 0.0
+
+
+def test_run_does_not_depend_on_the_others() -> None:
+    alone = replace(CONFIG, baselines=("dyna_q",), setting=("partially_seen",), runs=2)
+    first = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
+    again = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
+    assert first["regret"] == again["regret"]
+    assert run_seed(1) != run_seed(0)
+
+
+def test_refusal_is_one_sentence() -> None:
+    text = refusal("dynamic_programming", SETTINGS["continuous"])
+    assert text.startswith("DynamicProgramming needs TableValues")
+    assert "\n" not in text
+    assert refusal("dyna_q", SETTINGS["blocking"]) == ""
+    assert "expected one of: an agent of" in refusal(OwnAgent("none", 3), SETTINGS["blocking"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 1}, "seed=1; expected 0"),
+        ({"runs": 101}, "runs=101; expected at most 100"),
+        ({"baselines": ("dyna_w",)}, "did you mean 'dyna_q'"),
+        ({"setting": ("adaptation-v2/slip",)}, "is of suite adaptation-v2"),
+        ({"setting": ("slip", "slip")}, "'slip' is there twice in settings"),
+        ({"agent": ("random", "random=DynaQ")}, "'random' is there twice in agents"),
+        ({"baselines": ("oracle",), "setting": ("continuous",)}, "'oracle' cannot serve"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    small: dict[str, Any] = {"baselines": ("random",), "setting": ("slip",)}
+    with pytest.raises(ValueError, match=message):
+        AdaptationConfig(**(small | options)).check()
+
+
+def test_slow_agents_have_fewer_runs() -> None:
+    config = AdaptationConfig(baselines=("dyna_q", "linear"), setting=("blocking", "continuous"))
+    runs = {(pair.name, pair.setting.name): pair.runs for pair in config.pairs}
+    assert runs["dyna_q", "blocking"] == 100
+    assert runs["dyna_q", "continuous"] == 20
+    assert runs["linear", "blocking"] == runs["linear", "continuous"] == 10
+
+
+def test_settings_of_the_runner_are_the_served_pairs() -> None:
+    config = AdaptationConfig(baselines=("oracle", "random"), setting=("continuous", "slip"))
+    assert [setting.label for setting in config.settings] == ["random", "oracle", "random"]
+    assert all(isinstance(setting, Setting) for setting in config.settings)
+
+
+def test_failed_runs_are_listed() -> None:
+    def fails(observation: Any) -> int:
+        raise RuntimeError("no idea")
+
+    config = replace(CONFIG, setting=("partially_seen",), baselines=("random",), runs=2)
+    pairs = [*config.pairs, suite.Pair(OwnAgent("mine", fails), SETTINGS["partially_seen"], 2, "")]
+    object.__setattr__(config, "pairs", pairs)
+    found = run(config)
+    assert found["adaptation_failures"]["error"].tolist() == ["RuntimeError: no idea"] * 2
+    assert suite.summary(found, config)["Failed runs"][1][0] == "mine"
+
+
+def test_command_adds_an_own_agent(tmp_path: Path) -> None:
+    from dynamaze.app import cli
+
+    file = tmp_path / "mine.py"
+    file.write_text("def right(observation):\n    return 1\n")
+    options = ["--runs", "2", "--setting", "partially_seen", "--workers", "1"]
+    command = ["bench", "run", "adaptation", *options, "--baselines", "random", "--agent"]
+    assert cli.main([*command, f"right={file}:right", "--output", str(tmp_path)]) == 0
+    names = {path.name for path in (tmp_path / "results").iterdir()}
+    assert {"adaptation.png", "adaptation.csv", "adaptation_unserved.csv"} <= names
+    assert "right" in (tmp_path / "results" / "adaptation.csv").read_text()
+
+
+def test_factory_takes_the_discount_of_the_setting() -> None:
+    factory, _ = suite._factory("q_learning", SETTINGS["loca"])
+    assert isinstance(factory, partial)
+    agent = factory(SETTINGS["loca"].make_env(0), seed=0)
+    assert agent.values.gamma == 0.97

@@ -1,0 +1,39 @@
+"""Agents of the adaptation suite: each serves mazes on a grid; which serve a point."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting
+from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, refusal, trial
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+
+SHORT = SuiteSetting(
+    "short", "DynaMaze-v0", {"layout": "S..G", "changes": [[20, {"goal": [0, 2]}]]}, 40, (20,)
+)
+
+
+@pytest.mark.parametrize("name", SUITE_AGENTS)
+def test_agent_runs(name: str) -> None:
+    if SUITE_AGENTS[name].is_slow:
+        pytest.importorskip("torch")
+        pytest.importorskip("stable_baselines3")
+    found = trial(AdaptationConfig(), name, SHORT, 0)
+    assert 0 <= found["regret"].item() < 40
+    assert found["steps"].item() == 40
+
+
+def test_agents_of_vectors() -> None:
+    pytest.importorskip("torch")
+    served = {
+        name
+        for name, agent in SUITE_AGENTS.items()
+        if not agent.is_slow and not refusal(name, SETTINGS["continuous"])
+    }
+    assert served == {"random", "q_learning", "dyna_q", "stored_experience"}
+
+
+def test_suite_has_every_kind_of_agent() -> None:
+    fast = [name for name, agent in SUITE_AGENTS.items() if not agent.is_slow]
+    assert len(fast) >= 10
+    assert [name for name, agent in SUITE_AGENTS.items() if agent.told] == ["expert", "oracle"]

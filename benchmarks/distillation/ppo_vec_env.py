@@ -8,10 +8,10 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.levels import LevelSet
 from dynamaze.envs.grid import GridEnv
+from dynamaze.envs.maze_config import MazeConfig
 from dynamaze.envs.mazes.layout import Cell, Rewards
 from dynamaze.envs.mazes.shortest_paths import bfs_distances
 from dynamaze.envs.vector.grid import GridVectorEnv

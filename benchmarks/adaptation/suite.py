@@ -12,14 +12,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation import metrics, suite_tables
-from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, find_setting, run_seed
+from dynamaze.benchmarks.adaptation.settings import SuiteSetting, run_seed
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suites import SUITES, find_setting
 from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
 from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     Budget,
@@ -76,7 +77,9 @@ class AdaptationConfig(ExperimentConfig):
     title: ClassVar[str] = "Adaptation suite"
     seconds_per_run: ClassVar[float] = 0.07
     interval_kind: ClassVar[str] = "time"
-    swept: ClassVar[tuple[str, ...]] = ("agent", "baselines", "slow", "slow_runs", "setting")
+    swept: ClassVar[tuple[str, ...]] = (
+        *("agent", "baselines", "slow", "slow_runs", "suite", "setting"),
+    )
     failures: ClassVar[str] = f"{suite_tables.NAME}_failures"
 
     agent: tuple[str, ...] = ()
@@ -88,8 +91,11 @@ class AdaptationConfig(ExperimentConfig):
     slow."""
     slow: bool = False
     """Include the suite's slow agents: learned models and Stable-Baselines3."""
+    suite: Literal["adaptation-v1", "adaptation-gym-v1"] = "adaptation-v1"
+    """List of settings: mazes, or other environments of Gymnasium."""
     setting: tuple[str, ...] = ()
-    """Settings, by name (an unknown one lists them), or module:name of your own; by default all."""
+    """Settings, by name (an unknown one lists them), or module:name of your own; by default all of
+    the suite."""
     runs: Runs = 100
     """Runs of each agent in each setting, the first of those of the setting; at most these."""
     slow_runs: Runs = 10
@@ -104,7 +110,7 @@ class AdaptationConfig(ExperimentConfig):
         Raises:
             ValueError: for an unknown one.
         """
-        return [find_setting(text) for text in self.setting or SETTINGS]
+        return [find_setting(text) for text in self.setting or SUITES[self.suite]]
 
     @cached_property
     def pairs(self) -> Sequence[Pair]:

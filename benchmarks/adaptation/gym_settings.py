@@ -95,7 +95,15 @@ GYM_SETTINGS = {
             table_of={"is_slippery": True},
             runs=30,
         ),
-        _listed("taxi_rain", "Taxi-v4", 20_000, options={}, table_of={"is_rainy": True}, runs=10),
+        _listed(
+            "taxi_rain",
+            "Taxi-v4",
+            20_000,
+            options={},
+            table_of={"is_rainy": True},
+            gamma=0.99,
+            runs=10,
+        ),
         _listed("cart_pole", "CartPole-v1", 40_000, attributes={"gravity": 20.0}, runs=10),
         _listed("pendulum", "Pendulum-v1", 20_000, attributes={"m": 2.0}, gamma=0.9, runs=10),
     )

@@ -82,7 +82,7 @@ def check_version(table: Table) -> None:
     """
     for suite in distinct(table, "suite"):
         if suite not in (*SUITES, OWN):
-            raise ValueError(f"results of suite {suite}; expected one of {', '.join(SUITES)}")
+            raise ValueError(f"results of suite {suite}; expected {' or '.join(SUITES)}")
 
 
 def label_of(agent: str) -> str:

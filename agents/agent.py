@@ -469,6 +469,40 @@ class Agent(Configurable):
         return cls(spaces, **getattr(cls.__init__, "new_arguments", dict)(arguments))
 
     @classmethod
+    def from_tuned(
+        cls: type[AgentType],
+        name: str,
+        env: EnvLike | None = None,
+        *,
+        agent: str | None = None,
+        **arguments: Any,
+    ) -> AgentType:
+        """Return an agent with the arguments that were tuned for an environment.
+
+        Args:
+            name: id of the environment, or name of the setting in which the agent was tuned (see
+                `dynamaze.agents.tuned`).
+            env: environment; None makes that of the id.
+            agent: name of the agent, where several of the class were tuned, such as
+                "dynamic_programming" of `DynaQ`; None for the first.
+            **arguments: seed, and arguments that differ from the tuned ones.
+
+        Raises:
+            ValueError: if the class was not tuned there, or a setting is named without `env`.
+        """
+        from .tuned import find_tuned
+
+        found = find_tuned(cls.__name__, name, agent)
+        if env is None and not found.environment:
+            raise ValueError(f"{name!r} without env; expected the environment of the setting")
+        # a constructor of a ready-made agent; `Agent` itself is in no file
+        make: Any = cls
+        made: AgentType = make(
+            found.environment if env is None else env, **{**found.arguments, **arguments}
+        )
+        return made
+
+    @classmethod
     def load(
         cls: type[AgentType],
         path: str | os.PathLike[str],

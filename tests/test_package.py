@@ -58,7 +58,11 @@ def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
         paths = (ROOT / "dynamaze" / name).glob("*.py")
         expected |= {f"dynamaze/{name}{path.name}" for path in paths}
     for package in PACKAGES:
-        sources = [*modules(package), *(ROOT / package).rglob("*.c")]
+        sources = [
+            *modules(package),
+            *(ROOT / package).rglob("*.c"),
+            *(ROOT / package).rglob("*.toml"),
+        ]
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
     assert wheel == expected
 

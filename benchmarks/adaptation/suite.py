@@ -8,26 +8,28 @@ mazes the same level, so that differences are paired.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.adaptation import metrics, suite_tables
-from dynamaze.benchmarks.adaptation.settings import SuiteSetting, run_seed
-from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.agents.tuned import tuned_agents
+from dynamaze.benchmarks.adaptation import suite_tables
+from dynamaze.benchmarks.adaptation.settings import SUITE, SuiteSetting
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
+from dynamaze.benchmarks.adaptation.suite_runs import (
+    NUMBERS,
+    RunAgent,
+    curve_steps,
+    fitted,
+    refusal,
+    trial,
+)
 from dynamaze.benchmarks.adaptation.suites import SUITES, find_setting
 from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
-from dynamaze.benchmarks.harness.agent_runs.step_runs import (
-    Budget,
-    RunRecord,
-    run_agent,
-    run_kind,
-)
 from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -44,21 +46,11 @@ from dynamaze.benchmarks.harness.running.runner import Runner, Setting
 from dynamaze.common.options import Runs, Seconds
 from dynamaze.common.validation import checked_choice
 
-CURVE_POINTS = 100
-"""Points of each stored curve."""
-
-
-class OwnAgent(NamedTuple):
-    """Agent that is not one of the suite's."""
-
-    name: str
-    agent: Any  # a factory or a policy (see `step_runs.run_agent`)
-
 
 class Pair(NamedTuple):
     """An agent in a setting."""
 
-    agent: str | OwnAgent
+    agent: RunAgent
     setting: SuiteSetting
     runs: int
     refusal: str  # why it cannot serve, or ""
@@ -66,7 +58,7 @@ class Pair(NamedTuple):
     @property
     def name(self) -> str:
         """The agent's name in the tables."""
-        return self.agent.name if isinstance(self.agent, OwnAgent) else self.agent
+        return self.agent.name
 
 
 @dataclass(frozen=True)
@@ -75,10 +67,10 @@ class AdaptationConfig(ExperimentConfig):
 
     name: ClassVar[str] = suite_tables.NAME
     title: ClassVar[str] = "Adaptation suite"
-    seconds_per_run: ClassVar[float] = 0.07
+    seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = (
-        *("agent", "baselines", "slow", "slow_runs", "suite", "setting"),
+        *("agent", "baselines", "tuned", "slow", "slow_runs", "suite", "setting"),
     )
     failures: ClassVar[str] = f"{suite_tables.NAME}_failures"
 
@@ -89,6 +81,8 @@ class AdaptationConfig(ExperimentConfig):
     baselines: tuple[str, ...] = ()
     """Agents of the suite, by name (an unknown one lists them); by default all that are not
     slow."""
+    tuned: bool = False
+    """Include agents with tuned arguments, where there are some (`dynamaze.agents.tuned`)."""
     slow: bool = False
     """Include the suite's slow agents: learned models and Stable-Baselines3."""
     suite: Literal["adaptation-v1", "adaptation-gym-v1"] = "adaptation-v1"
@@ -119,17 +113,23 @@ class AdaptationConfig(ExperimentConfig):
         Raises:
             ValueError: for an unknown agent or setting.
         """
-        own = [OwnAgent(name, resolve_agent(text)) for name, text in map(named_text, self.agent)]
+        own = [RunAgent(name, resolve_agent(text)) for name, text in map(named_text, self.agent)]
         listed = [
             checked_choice("baselines", name, SUITE_AGENTS)
             for name in self.baselines
             or (name for name, agent in SUITE_AGENTS.items() if self.slow or not agent.is_slow)
         ]
-        return [
-            Pair(agent, setting, self._runs_of(agent, setting), refusal(agent, setting))
-            for setting in self.chosen
-            for agent in (*listed, *own)
-        ]
+        pairs = []
+        for setting in self.chosen:
+            agents = [SUITE_AGENTS[name].for_run(name, setting.gamma) for name in listed]
+            if self.tuned:
+                agents += tuned_agents_of(setting, listed)
+            for agent, reason in (
+                *((each, refusal(each, setting)) for each in agents),
+                *(fitted(each, setting) for each in own),
+            ):
+                pairs.append(Pair(agent, setting, self._runs_of(agent.name, setting), reason))
+        return pairs
 
     @property
     def served(self) -> Sequence[Pair]:
@@ -175,8 +175,8 @@ class AdaptationConfig(ExperimentConfig):
             first = self.pairs[0]
             raise ValueError(f"{first.name!r} cannot serve {first.setting.name}: {first.refusal}")
 
-    def _runs_of(self, agent: str | OwnAgent, setting: SuiteSetting) -> int:
-        is_slow = isinstance(agent, str) and SUITE_AGENTS[agent].is_slow
+    def _runs_of(self, agent: str, setting: SuiteSetting) -> int:
+        is_slow = agent in SUITE_AGENTS and SUITE_AGENTS[agent].is_slow
         return min(self.slow_runs if is_slow else self.runs, self.runs, setting.runs)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -187,22 +187,16 @@ class AdaptationConfig(ExperimentConfig):
 DERIVED = ("chosen", "pairs")
 
 
-def refusal(agent: str | OwnAgent, setting: SuiteSetting) -> str:
-    """Return why an agent cannot serve a setting, in a sentence, or "" if it can."""
-    factory, observation = _factory(agent, setting)
-    try:
-        run_kind(factory, partial(setting.make_env, 0, observation))
-    except Exception as error:  # an agent may refuse with any error
-        return str(error).strip().partition("\n")[0] or type(error).__name__
-    return ""
-
-
-def _factory(agent: str | OwnAgent, setting: SuiteSetting) -> tuple[Any, Any]:
-    """Return what makes an agent in a setting, and its observation."""
-    if isinstance(agent, OwnAgent):
-        return agent.agent, None
-    listed = SUITE_AGENTS[agent]
-    return listed.factory(setting.gamma), listed.observation
+def tuned_agents_of(setting: SuiteSetting, names: Sequence[str]) -> list[RunAgent]:
+    """Return those of some agents of the suite that have tuned arguments for a setting."""
+    found = {
+        entry.agent: entry.arguments
+        for entry in tuned_agents()
+        if setting.suite == SUITE and entry.setting == setting.name
+    }
+    return [
+        SUITE_AGENTS[name].for_run(name + TUNED, **found[name]) for name in names if name in found
+    ]
 
 
 def run(config: AdaptationConfig, runner: Runner | None = None) -> Tables:
@@ -228,8 +222,12 @@ def run(config: AdaptationConfig, runner: Runner | None = None) -> Tables:
         done = [(number, table) for number, table in enumerate(tables) if table is not None]
         label = {"suite": pair.setting.suite, "setting": pair.setting.name, "agent": pair.name}
         for number, table in done:
-            numbers = {name: table[name][0] for name in suite_tables.NUMBERS}
-            rows.append({**label, "run": number, **numbers, "kind": str(table["kind"][0])})
+            numbers = {name: table[name][0] for name in NUMBERS}
+            observation = str(pair.agent.observation or "")
+            kind = str(table["kind"][0])
+            rows.append(
+                {**label, "run": number, **numbers, "observation": observation, "kind": kind}
+            )
             seconds.append({**label, "run": number, "seconds": table["seconds"][0]})
         if len(done) > 1:
             curves.append(_curve(pair, [table for _, table in done]))
@@ -259,100 +257,12 @@ def run(config: AdaptationConfig, runner: Runner | None = None) -> Tables:
     }
 
 
-def trial(
-    config: AdaptationConfig, agent: str | OwnAgent, setting: SuiteSetting, number: int
-) -> Table:
-    """Run one agent once.
-
-    Returns:
-        A row with the numbers of `metrics`, CPU seconds, the kind of the run, and the curve of the
-        cumulative regret, (1, points).
-    """
-    factory, observation = _factory(agent, setting)
-    began = time.process_time()
-    record = run_agent(
-        factory,
-        partial(setting.make_env, number, observation),
-        Budget(setting.steps, 0),
-        seed=run_seed(number),
-        gamma=setting.gamma,
-        read=partial(_read, steps=setting.steps),
-    )
-    seconds = time.process_time() - began
-    numbers = measure(record, setting, number)
-    regrets = record.regrets if record.regrets.size else np.full(setting.steps, np.nan)
-    at = np.linspace(0, setting.steps, CURVE_POINTS + 1)[1:].round().astype(np.int64) - 1
-    return {
-        **{name: np.array([float(value)]) for name, value in numbers.items()},
-        "seconds": np.array([seconds]),
-        "kind": np.array([record.kind]),
-        "curve": regrets.cumsum()[None, at],
-    }
-
-
-class Reading(NamedTuple):
-    """What is read of an agent after its run."""
-
-    model_error: float
-    planning_updates: float
-    reports: Sequence[int] | None
-
-
-def _read(agent: Any, mdp: Any, *, steps: int) -> Reading:
-    return Reading(
-        metrics.model_error(getattr(agent, "model", None), mdp),
-        metrics.planning_updates(agent, steps),
-        getattr(agent, "reported_changes", None),
-    )
-
-
-def measure(record: RunRecord, setting: SuiteSetting, number: int) -> dict[str, float]:
-    """Return the numbers of a run by the names of `suite_tables.NUMBERS`.
-
-    Those that the setting does not define, or the agent or environment does not know, are NaN.
-    """
-    numbers = dict.fromkeys(suite_tables.NUMBERS, float("nan"))
-    reading: Reading = record.reading
-    numbers |= {
-        "reward": record.rewards.sum(),
-        "episodes": record.num_episodes,
-        "model_error": reading.model_error,
-        "updates": reading.planning_updates,
-        "steps": record.num_steps,
-    }
-    is_known = record.regrets.size > 0
-    if is_known:
-        numbers["regret"] = record.regrets.sum()
-        numbers["regret_per_step"] = record.regrets.mean()
-    changes = record.changes[record.changes < setting.steps]
-    if reading.reports is not None:
-        delays, false_alarms = metrics.detection_delays(reading.reports, changes, setting.steps)
-        numbers["delay"] = delays[-1] if len(delays) else np.nan
-        numbers["false_alarms"] = false_alarms
-    if not (setting.has_one_time_changes and len(changes)):
-        return numbers
-    first, last = int(changes[0]), int(changes[-1])
-    episodes = metrics.finished_episodes(record.ended)
-    numbers["reward_before"] = metrics.reward_before(record.rewards, first)
-    numbers["horizon"] = setting.steps - last
-    if is_known:
-        losses = metrics.episode_losses(
-            record.regrets, record.optimal_values, episodes, setting.gamma
-        )
-        numbers["recovery"] = metrics.recovery_time(losses, episodes, last)
-    if setting.opens_shortcut:
-        before = setting.make_env(number).unwrapped.shortest_path_length  # type: ignore[attr-defined]
-        numbers["shortcut"] = metrics.found_shortcut(episodes, last, before)
-    return numbers
-
-
 def _curve(pair: Pair, tables: Sequence[Table]) -> Table:
     samples = np.concatenate([table["curve"] for table in tables])
-    step = np.linspace(0, pair.setting.steps, CURVE_POINTS + 1)[1:].round().astype(np.int64)
     return make_table(
         setting=pair.setting.name,
         agent=pair.name,
-        step=step,
+        step=curve_steps(pair.setting.steps),
         **interval_columns("regret", mean_interval(samples)),
         runs=np.array(len(tables)),
     )

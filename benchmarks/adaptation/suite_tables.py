@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.ranking import Ranking, rank
 from dynamaze.benchmarks.adaptation.settings import OWN
-from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS, TUNED
+from dynamaze.benchmarks.adaptation.suite_runs import NUMBERS
 from dynamaze.benchmarks.adaptation.suites import LISTED, SUITES
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
@@ -28,28 +29,14 @@ from dynamaze.common.arrays import FloatArray
 
 NAME = "adaptation"
 
-NUMBERS = (
-    "reward",
-    "regret",
-    "regret_per_step",
-    "recovery",
-    "horizon",
-    "shortcut",
-    "reward_before",
-    "model_error",
-    "delay",
-    "false_alarms",
-    "updates",
-    "steps",
-    "episodes",
-)
-"""Numbers of a run; see `metrics`. `recovery` and `delay` are infinite if censored after `horizon`
-steps. NaN: not defined in the setting, or unknown of the agent."""
-
-COLUMNS = ("suite", "setting", "agent", "run", *NUMBERS, "kind")
+COLUMNS = ("suite", "setting", "agent", "run", *NUMBERS, "observation", "kind")
 UNSERVED = ("setting", "agent", "reason")
 FAILURES = ("agent", "environment", "run", "error")
 TIME = ("suite", "setting", "agent", "run", "seconds")
+
+SETTING_COLUMNS = ("agent", "n", "regret", "a step", "rank", "halves", "reward", "model error")
+CHANGE_COLUMNS = ("agent", "n", "steps to recover", "never", "reward before", "shortcut")
+"""Columns of the two tables of a setting."""
 
 KIND = "time"
 """Kind of the interval of regrets: some runs recover, others do not."""
@@ -85,9 +72,21 @@ def check_version(table: Table) -> None:
             raise ValueError(f"results of suite {suite}; expected {' or '.join(SUITES)}")
 
 
+def told_to(agent: str, table: Table) -> str:
+    """Return what an agent knows that others do not, also by what it observes."""
+    listed = SUITE_AGENTS.get(agent.removesuffix(TUNED))
+    if listed is not None:
+        return listed.told
+    observed = [each for each in distinct(rows_where(table, agent=agent), "observation") if each]
+    return ", ".join(f"observes {each}" for each in observed)
+
+
 def label_of(agent: str) -> str:
     """Return the label of an agent; that of one's own is its name."""
-    return SUITE_AGENTS[agent].label if agent in SUITE_AGENTS else agent
+    if agent in SUITE_AGENTS:
+        return SUITE_AGENTS[agent].label
+    name = agent.removesuffix(TUNED)
+    return f"{SUITE_AGENTS[name].label}, tuned" if name in SUITE_AGENTS else agent
 
 
 # -- numbers -----------------------------------------------------------------------------------
@@ -172,9 +171,7 @@ def summary(tables: Tables) -> dict[str, Lines]:
         sections["Agents that cannot serve a setting"] = unserved_lines(unserved)
     failures = tables[f"{NAME}_failures"]
     if len(failures["agent"]):
-        columns = (failures[name].tolist() for name in FAILURES)
-        lines = [tuple(map(str, line)) for line in zip(*columns, strict=True)]
-        sections["Failed runs"] = [FAILURES, *lines]
+        sections["Failed runs"] = failure_lines(failures)
     return sections
 
 
@@ -190,7 +187,7 @@ def overall_lines(table: Table) -> Lines:
                 str(len(values)),
                 mean_text(values, 3, kind=KIND),
                 *ranks[agent],
-                SUITE_AGENTS[agent].told if agent in SUITE_AGENTS else NONE,
+                told_to(agent, table),
             )
         )
     return lines
@@ -212,8 +209,8 @@ def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
     agents = setting_ranking(rows)[0]
     ranks = _ranks(agents, [rows_where(rows, agent=agent)["regret"] for agent in agents])
     names = sorted(distinct(rows, "agent"), key=lambda agent: _order_key(rows, agent))
-    lines: Lines = [("agent", "n", "regret", "a step", "rank", "halves", "reward", "model error")]
-    changes: Lines = [("agent", "n", "steps to recover", "never", "reward before", "shortcut")]
+    lines: Lines = [SETTING_COLUMNS]
+    changes: Lines = [CHANGE_COLUMNS]
     reports: Lines = [("agent", "n", "never", "delay", "false alarms")]
     for agent in names:
         own = rows_where(rows, agent=agent)
@@ -232,12 +229,17 @@ def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
         changes.append((label_of(agent), count, *_change_cells(own)))
         if not np.isnan(own["false_alarms"]).all():
             reports.append((label_of(agent), count, *_report_cells(own)))
-    sections = {f"{setting}": lines}
+    sections = {setting: lines}
     if any(any(line[2:]) for line in changes[1:]):
-        sections[f"{setting}: the last change"] = changes
+        sections[change_title(setting)] = changes
     if len(reports) > 1:
         sections[f"{setting}: reports of the last change"] = reports
     return sections
+
+
+def change_title(setting: str) -> str:
+    """Return the title of the table of a setting's last change."""
+    return f"{setting}: the last change"
 
 
 def _order_key(rows: Table, agent: str) -> tuple[float, float]:
@@ -321,6 +323,12 @@ def unserved_lines(unserved: Table) -> Lines:
         for (agent, reason), settings in found.items()
     ]
     return lines
+
+
+def failure_lines(failures: Table) -> Lines:
+    """Return the failed runs and their errors."""
+    columns = (failures[name].tolist() for name in FAILURES)
+    return [FAILURES, *(tuple(map(str, line)) for line in zip(*columns, strict=True))]
 
 
 def _mean(samples: FloatArray, digits: int) -> str:

@@ -129,6 +129,11 @@ EXPERIMENTS = {
         "--agent my_file.py:MyAgent --runs 20",
         "dynamaze.benchmarks.adaptation.suite",
     ),
+    "adaptation-tuning": Command(
+        "search for the arguments of agents in the settings of the adaptation suite",
+        "--agents dyna_q --setting shortcut",
+        "dynamaze.benchmarks.adaptation.tuning",
+    ),
     "adaptation-in-context": Command(
         "reference agents in unseen mazes that change once, and the expert's map",
         "--runs 50 --sizes 9",
@@ -168,6 +173,16 @@ BENCHMARK_COMMANDS = {
         "write the runs of a store as CSV files",
         "results/runs.sqlite --output csv",
         "dynamaze.benchmarks.harness.reports.export",
+    ),
+    "bench cards": Command(
+        "write the table of the adaptation suite and a card for each agent, from stored tables",
+        "--output docs/adaptation",
+        "dynamaze.benchmarks.adaptation.cards",
+    ),
+    "bench tuned": Command(
+        "write the file of tuned arguments, from the stored table of adaptation-tuning",
+        "--output tuned.toml",
+        "dynamaze.benchmarks.adaptation.tuned_file",
     ),
     "bench speed": Command(
         "speed of environments, agents and students, each beside a baseline",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dynamaze.agents.tuned import find_tuned
 from dynamaze.benchmarks.adaptation import suite, suite_tables
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting, run_seed
-from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, OwnAgent, refusal, run, trial
+from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, run
+from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, fitted, refusal, trial
 from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 from dynamaze.benchmarks.harness.running.runner import Setting
 
@@ -104,6 +106,10 @@ def test_results_of_another_version_are_refused(tables: dict[str, Table]) -> Non
         suite.summary({**tables, "adaptation": other}, CONFIG)
 
 
+def listed(name: str) -> RunAgent:
+    return SUITE_AGENTS[name].for_run(name, 0.95)
+
+
 class Reporter:
     """Agent that walks right, and reports a change at steps 3 and 12."""
 
@@ -125,7 +131,7 @@ CORRIDOR = SuiteSetting(
 
 def test_numbers_of_an_own_agent_in_an_own_setting() -> None:
     """Three steps to the goal, three times; then it stands before the wall."""
-    found = trial(AdaptationConfig(), OwnAgent("mine", Reporter), CORRIDOR, 0)
+    found = trial(AdaptationConfig(), RunAgent("mine", Reporter), CORRIDOR, 0)
     best, gamma = 0.95**2, 0.95
     expected = {
         "reward": 3.0,
@@ -152,26 +158,49 @@ def test_shortcut_is_found() -> None:
         change_steps=(30,),
         opens_shortcut=True,
     )
-    right = OwnAgent("right", lambda observation: 1)
+    right = RunAgent("right", lambda observation: 1)
     assert trial(AdaptationConfig(), right, opened, 0)["shortcut"].item() == 1.0
-    down = OwnAgent("round", lambda observation: {0: 2, 7: 0}.get(observation, 1))
+    down = RunAgent("round", lambda observation: {0: 2, 7: 0}.get(observation, 1))
     assert trial(AdaptationConfig(), down, opened, 0)["shortcut"].item() == 0.0
 
 
 def test_run_does_not_depend_on_the_others() -> None:
     alone = replace(CONFIG, baselines=("dyna_q",), setting=("partially_seen",), runs=2)
-    first = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
-    again = trial(alone, "dyna_q", SETTINGS["partially_seen"], 1)
+    first, again = (trial(alone, listed("dyna_q"), SETTINGS["partially_seen"], 1) for _ in "ab")
     assert first["regret"] == again["regret"]
     assert run_seed(1) != run_seed(0)
 
 
+class Seeing:
+    """Agent that needs the planes of the maze, as a student that plans on them."""
+
+    def __init__(self, env: Any, seed: int) -> None:
+        if np.shape(env.observation_space.sample()) != (3, 9, 9):
+            raise TypeError("expected planes")
+
+    def act(self, observation: Any) -> int:
+        return 1
+
+
+def test_own_agent_gets_an_observation_that_it_takes() -> None:
+    agent = RunAgent("seeing", Seeing)
+    fits, reason = fitted(agent, SETTINGS["generated"])
+    assert (fits.observation, reason) == ("planes", "")
+    assert fitted(agent, SETTINGS["partially_seen"]) == (agent, "expected planes")
+    assert fitted(listed("dyna_q"), SETTINGS["blocking"])[0].observation is None
+    config = replace(CONFIG, setting=("generated",), baselines=("random",), runs=2)
+    pairs = [*config.pairs, suite.Pair(fits, SETTINGS["generated"], 2, "")]
+    object.__setattr__(config, "pairs", pairs)
+    told = {line[0]: line[-1] for line in suite_tables.overall_lines(run(config)["adaptation"])}
+    assert told == {"agent": "told", "random": "", "seeing": "observes planes"}
+
+
 def test_refusal_is_one_sentence() -> None:
-    text = refusal("dynamic_programming", SETTINGS["continuous"])
+    text = refusal(listed("dynamic_programming"), SETTINGS["continuous"])
     assert text.startswith("DynamicProgramming needs TableValues")
     assert "\n" not in text
-    assert refusal("dyna_q", SETTINGS["blocking"]) == ""
-    assert "expected one of: an agent of" in refusal(OwnAgent("none", 3), SETTINGS["blocking"])
+    assert refusal(listed("dyna_q"), SETTINGS["blocking"]) == ""
+    assert "expected one of: an agent of" in refusal(RunAgent("none", 3), SETTINGS["blocking"])
 
 
 @pytest.mark.parametrize(
@@ -200,6 +229,20 @@ def test_slow_agents_have_fewer_runs() -> None:
     assert runs["linear", "blocking"] == runs["linear", "continuous"] == 10
 
 
+def test_tuned_agents_stand_beside_their_own() -> None:
+    config = AdaptationConfig(
+        baselines=("random", "dyna_q"), setting=("shortcut", "continuous"), tuned=True
+    )
+    assert [pair.name for pair in config.pairs] == [
+        *("random", "dyna_q", "dyna_q_tuned"),
+        *("random", "dyna_q"),  # nothing was tuned for a point
+    ]
+    tuned = config.pairs[2].agent.factory(SETTINGS["shortcut"].make_env(0), seed=0)
+    found = find_tuned("DynaQ", "shortcut").arguments
+    assert tuned.exploration.get_params()["epsilon"] == found["epsilon"]
+    assert suite_tables.label_of("dyna_q_tuned") == "Dyna-Q, tuned"
+
+
 def test_settings_of_the_runner_are_the_served_pairs() -> None:
     config = AdaptationConfig(baselines=("oracle", "random"), setting=("continuous", "slip"))
     assert [setting.label for setting in config.settings] == ["random", "oracle", "random"]
@@ -211,7 +254,7 @@ def test_failed_runs_are_listed() -> None:
         raise RuntimeError("no idea")
 
     config = replace(CONFIG, setting=("partially_seen",), baselines=("random",), runs=2)
-    pairs = [*config.pairs, suite.Pair(OwnAgent("mine", fails), SETTINGS["partially_seen"], 2, "")]
+    pairs = [*config.pairs, suite.Pair(RunAgent("mine", fails), SETTINGS["partially_seen"], 2, "")]
     object.__setattr__(config, "pairs", pairs)
     found = run(config)
     assert found["adaptation_failures"]["error"].tolist() == ["RuntimeError: no idea"] * 2
@@ -231,8 +274,7 @@ def test_command_adds_an_own_agent(tmp_path: Path) -> None:
     assert "right" in (tmp_path / "results" / "adaptation.csv").read_text()
 
 
-def test_factory_takes_the_discount_of_the_setting() -> None:
-    factory, _ = suite._factory("q_learning", SETTINGS["loca"])
-    assert isinstance(factory, partial)
-    agent = factory(SETTINGS["loca"].make_env(0), seed=0)
+def test_agent_has_the_discount_of_the_setting() -> None:
+    config = AdaptationConfig(baselines=("q_learning",), setting=("loca",))
+    agent = config.pairs[0].agent.factory(SETTINGS["loca"].make_env(0), seed=0)
     assert agent.values.gamma == 0.97

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SuiteSetting
-from dynamaze.benchmarks.adaptation.suite import AdaptationConfig, refusal, trial
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suite_runs import refusal, trial
 
 SHORT = SuiteSetting(
     "short", "DynaMaze-v0", {"layout": "S..G", "changes": [[20, {"goal": [0, 2]}]]}, 40, (20,)
@@ -18,7 +18,7 @@ def test_agent_runs(name: str) -> None:
     if SUITE_AGENTS[name].is_slow:
         pytest.importorskip("torch")
         pytest.importorskip("stable_baselines3")
-    found = trial(AdaptationConfig(), name, SHORT, 0)
+    found = trial(None, SUITE_AGENTS[name].for_run(name, 0.95), SHORT, 0)
     assert 0 <= found["regret"].item() < 40
     assert found["steps"].item() == 40
 
@@ -28,7 +28,7 @@ def test_agents_of_vectors() -> None:
     served = {
         name
         for name, agent in SUITE_AGENTS.items()
-        if not agent.is_slow and not refusal(name, SETTINGS["continuous"])
+        if not agent.is_slow and not refusal(agent.for_run(name, 0.95), SETTINGS["continuous"])
     }
     assert served == {"random", "q_learning", "dyna_q", "stored_experience"}
 

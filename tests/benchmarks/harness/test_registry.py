@@ -21,13 +21,15 @@ FOLDERS = ("figures", "studies", "studies/loca", "distillation", "speed")
 
 
 def test_experiments_are_commands() -> None:
-    assert len(EXPERIMENTS) == 25
+    assert len(EXPERIMENTS) == 26
     assert set(BENCHMARK_COMMANDS) == {
         "figures",
         *(f"bench run {name}" for name in EXPERIMENTS),
         "bench report",
         "bench diff",
         "bench export",
+        "bench cards",
+        "bench tuned",
         "bench speed",
         *(
             f"distill {name}"

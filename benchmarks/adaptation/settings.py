@@ -18,11 +18,10 @@ from typing import Any
 
 import gymnasium as gym
 
-from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
 from dynamaze.benchmarks.harness.agent_runs.step_runs import derived_env_seed
 from dynamaze.benchmarks.harness.running.runner import derive_seed
 from dynamaze.benchmarks.harness.store.description import canonical_json, describe, sha256
-from dynamaze.common.validation import checked_integer, checked_number, did_you_mean
+from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.envs.adaptation import TRAINING_LEVELS
 
 SUITE = "adaptation-v1"
@@ -189,47 +188,3 @@ def suite_digest() -> str:
 def run_seed(number: int) -> int:
     """Return the seed of a run of the suite, the same for every agent."""
     return derive_seed(SEED, number)
-
-
-def find_setting(text: str) -> SuiteSetting:
-    """Return the setting that a text names.
-
-    Args:
-        text: a name of `SETTINGS`, also as `adaptation-v1/NAME`; or `module:name` or
-            `path/file.py:name` of one's own.
-
-    Raises:
-        ValueError: for an unknown name, another version, or an object that is no setting.
-    """
-    if ":" in text:
-        return checked_setting(import_name("setting", text), text)
-    suite, _, name = text.rpartition("/")
-    if suite not in ("", SUITE):
-        raise ValueError(
-            f"setting {text!r} is of suite {suite}; expected one of {SUITE}, or module:name"
-        )
-    if name not in SETTINGS:
-        raise ValueError(
-            f"setting {text!r}; expected one of {', '.join(SETTINGS)}, or module:name"
-            f"{did_you_mean(name, SETTINGS)}"
-        )
-    return SETTINGS[name]
-
-
-def checked_setting(setting: Any, text: str) -> SuiteSetting:
-    """Return a setting after checking that it may be run beside those of `SUITE`.
-
-    Raises:
-        ValueError: for another version, one that differs from the listed one, or another object.
-    """
-    if not isinstance(setting, SuiteSetting):
-        raise ValueError(f"setting {text!r} is a {type(setting).__name__}; expected a SuiteSetting")
-    if setting.suite not in (SUITE, OWN):
-        raise ValueError(
-            f"setting {text!r} is of suite {setting.suite}; expected {SUITE} or {OWN!r}"
-        )
-    if setting.suite == SUITE and SETTINGS.get(setting.name) != setting:
-        raise ValueError(
-            f"setting {text!r} differs from that of {SUITE}; expected suite={OWN!r} for one's own"
-        )
-    return setting

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.agents.tuned import tuned_agents
 from dynamaze.benchmarks.adaptation import suite_tables
-from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSetting, find_setting
+from dynamaze.benchmarks.adaptation.settings import SUITE, SuiteSetting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_runs import (
     NUMBERS,
@@ -28,6 +28,7 @@ from dynamaze.benchmarks.adaptation.suite_runs import (
     refusal,
     trial,
 )
+from dynamaze.benchmarks.adaptation.suites import SUITES, find_setting
 from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
 from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import (
@@ -69,7 +70,7 @@ class AdaptationConfig(ExperimentConfig):
     seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = (
-        *("agent", "baselines", "tuned", "slow", "slow_runs", "setting"),
+        *("agent", "baselines", "tuned", "slow", "slow_runs", "suite", "setting"),
     )
     failures: ClassVar[str] = f"{suite_tables.NAME}_failures"
 
@@ -84,8 +85,11 @@ class AdaptationConfig(ExperimentConfig):
     """Include agents with tuned arguments, where there are some (`dynamaze.agents.tuned`)."""
     slow: bool = False
     """Include the suite's slow agents: learned models and Stable-Baselines3."""
+    suite: Literal["adaptation-v1", "adaptation-gym-v1"] = "adaptation-v1"
+    """List of settings: mazes, or other environments of Gymnasium."""
     setting: tuple[str, ...] = ()
-    """Settings, by name (an unknown one lists them), or module:name of your own; by default all."""
+    """Settings, by name (an unknown one lists them), or module:name of your own; by default all of
+    the suite."""
     runs: Runs = 100
     """Runs of each agent in each setting, the first of those of the setting; at most these."""
     slow_runs: Runs = 10
@@ -100,7 +104,7 @@ class AdaptationConfig(ExperimentConfig):
         Raises:
             ValueError: for an unknown one.
         """
-        return [find_setting(text) for text in self.setting or SETTINGS]
+        return [find_setting(text) for text in self.setting or SUITES[self.suite]]
 
     @cached_property
     def pairs(self) -> Sequence[Pair]:

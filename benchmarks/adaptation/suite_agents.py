@@ -3,8 +3,8 @@
 Agents with a learning rate have 0.5, those that explore at random epsilon 0.1, those that plan 50
 updates or simulations for each real step, and all the discount of the setting. Optimistic agents
 act greedily: every pair counts as worth 1 until it is tried, which no reward of a maze exceeds (of
-LoCA it does). Where observations are vectors, action values are linear in tile-coded features, and
-agents that need a table cannot serve.
+LoCA and Taxi one does). Where observations are vectors, action values are linear in tile-coded
+features, and agents that need a table cannot serve.
 
 The oracle sees the maze, and the expert is told its geometry; beside them must stand that the
 others are told neither.

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.ranking import Ranking, rank
-from dynamaze.benchmarks.adaptation.settings import OWN, SETTINGS, SUITE
+from dynamaze.benchmarks.adaptation.settings import OWN
 from dynamaze.benchmarks.adaptation.suite_agents import ORACLE, RANDOM, SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_runs import NUMBERS
+from dynamaze.benchmarks.adaptation.suites import LISTED, SUITES
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
@@ -67,8 +68,8 @@ def check_version(table: Table) -> None:
         ValueError: for another version.
     """
     for suite in distinct(table, "suite"):
-        if suite not in (SUITE, OWN):
-            raise ValueError(f"results of suite {suite}; expected {SUITE}")
+        if suite not in (*SUITES, OWN):
+            raise ValueError(f"results of suite {suite}; expected {' or '.join(SUITES)}")
 
 
 def told_to(agent: str, table: Table) -> str:
@@ -122,7 +123,7 @@ def normalised_regrets(table: Table) -> dict[str, FloatArray]:
     for setting in distinct(table, "setting"):
         rows = rows_where(table, setting=setting)
         chance = rows_where(rows, agent=RANDOM)["regret"]
-        if setting in SETTINGS and len(chance) and np.isfinite(chance).all():
+        if setting in LISTED and len(chance) and np.isfinite(chance).all():
             by_setting.append((rows, float(chance.mean())))
     if not by_setting:
         return {}
@@ -156,9 +157,10 @@ def summary(tables: Tables) -> dict[str, Lines]:
     table, times = tables[NAME], tables[f"{NAME}_time"]
     check_version(table)
     sections: dict[str, Lines] = {}
-    overall = overall_lines(table)
-    if len(overall) > 1:
-        sections[f"{SUITE}: regret as a fraction of the random policy's"] = overall
+    for suite in SUITES:
+        overall = overall_lines(rows_where(table, suite=suite))
+        if len(overall) > 1:
+            sections[f"{suite}: regret as a fraction of the random policy's"] = overall
     for setting in distinct(table, "setting"):
         rows = rows_where(table, setting=setting)
         sections |= setting_sections(setting, rows)
@@ -361,7 +363,8 @@ def plot(tables: Tables) -> Figure:
         each.set_axis_off()
     if settings:
         legend_below(figure, axes[0, 0], 4)
-    figure.suptitle(f"{SUITE}: mean cumulative regret, 95% interval")
+    suites = ", ".join(distinct(tables[NAME], "suite"))
+    figure.suptitle(f"{suites}: mean cumulative regret, 95% interval")
     return figure
 
 
@@ -382,7 +385,7 @@ def _plot_setting(
         curve = rows_where(curves, agent=agent)
         if not np.isnan(curve["regret_mean"]).any():
             draw_curve(axes, "step", curve, "regret", label=label_of(agent), **styles[agent])
-    listed = SETTINGS.get(setting)
+    listed = LISTED.get(setting)
     for change in (listed.change_steps or ()) if listed else ():
         axes.axvline(change, color="grey", linewidth=0.8)
     axes.set(title=f"{setting}, n={curves['runs'].max()}", xlabel="Steps", ylim=(0, None))

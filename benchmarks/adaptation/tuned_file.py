@@ -12,8 +12,8 @@ import tyro
 
 from dynamaze.agents.tuned import TUNED_FILE
 from dynamaze.benchmarks.adaptation.agent_factories import constructor_of
-from dynamaze.benchmarks.adaptation.settings import find_setting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
+from dynamaze.benchmarks.adaptation.suites import find_setting
 from dynamaze.benchmarks.adaptation.tuning import TuningConfig, best_candidates
 from dynamaze.benchmarks.harness.analysis.table import Table, distinct
 from dynamaze.benchmarks.harness.experiment import read_tables

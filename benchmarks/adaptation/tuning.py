@@ -21,10 +21,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.adaptation.settings import OWN, SUITE, SuiteSetting, find_setting
+from dynamaze.benchmarks.adaptation.settings import OWN, SUITE, SuiteSetting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
 from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, record_run
 from dynamaze.benchmarks.adaptation.suite_tables import label_of
+from dynamaze.benchmarks.adaptation.suites import find_setting
 from dynamaze.benchmarks.harness.analysis.plots import panels, points_with_bars
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.envs import FiniteMDP, GridEnv, greedy_policy
+from dynamaze.envs import ChangingEnv, FiniteMDP, GridEnv, greedy_policy
 from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.mazes.layout import Layout
 from dynamaze.envs.mazes.regret import stationary_values
@@ -73,8 +73,8 @@ class RegretMeter:
 
     The regret of an action is V*(s) - Q*(s, a), the loss of expected discounted return against an
     optimal action, in a maze that never changes again. It is known of the mazes on a grid and of
-    environments with the transition table `P` of toy-text (FrozenLake, Taxi, CliffWalking); not
-    behind wrappers that change actions or rewards.
+    environments with the transition table `P` of toy-text (FrozenLake, Taxi, CliffWalking), also
+    where `ChangingEnv` replaces the table; not behind wrappers that change actions or rewards.
 
     Args:
         env: the environment; not stepped.
@@ -90,12 +90,11 @@ class RegretMeter:
         self._layout: Layout | None = None
         self._regrets: list[list[float]] = []
         self._values: list[float] = []
+        self._table: Any = None
         self._is_maze = isinstance(self._env, GridEnv)
-        self.is_known = keeps_dynamics(env) and (self._is_maze or has_table(self._env))
-        if self.is_known and not self._is_maze:
-            actions = mdp_of(self._env).optimal_action_values(gamma)
-            best = actions.max(axis=1)
-            self._set(ExactValues(best, best[:, None] - actions))
+        self.is_known = (self._is_maze and keeps_dynamics(env)) or (
+            has_table(self._env) and keeps_dynamics(env, may_change=True)
+        )
 
     def regret(self, action: int) -> float:
         """Return the regret of an action in the environment's present state."""
@@ -105,6 +104,11 @@ class RegretMeter:
         """Return the regret of an action, and the optimal value of the present state."""
         env = self._env
         if not self._is_maze:
+            if env.P is not self._table:  # nothing modifies a table
+                self._table = env.P
+                actions = mdp_of(env).optimal_action_values(self._gamma)
+                best = actions.max(axis=1)
+                self._set(ExactValues(best, best[:, None] - actions))
             state = int(env.s)
         else:
             layout: Layout = env.layout
@@ -118,10 +122,16 @@ class RegretMeter:
         self._values, self._regrets = exact.values.tolist(), exact.regret.tolist()
 
 
-def keeps_dynamics(env: gym.Env[Any, Any]) -> bool:
-    """Return True if no wrapper changes actions, rewards or the ends of episodes."""
+def keeps_dynamics(env: gym.Env[Any, Any], *, may_change: bool = False) -> bool:
+    """Return True if no wrapper changes actions, rewards or the ends of episodes.
+
+    Args:
+        env: the environment.
+        may_change: True to allow `ChangingEnv`, by which the environment itself becomes another.
+    """
     while isinstance(env, gym.Wrapper):
-        if not (is_plain_wrapper(env) or isinstance(env, gym.ObservationWrapper)):
+        is_plain = is_plain_wrapper(env) or isinstance(env, gym.ObservationWrapper)
+        if not (is_plain or (may_change and isinstance(env, ChangingEnv))):
             return False
         env = env.env
     return True

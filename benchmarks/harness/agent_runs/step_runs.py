@@ -25,9 +25,9 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     CompiledRun,
     compiled_obstacle,
 )
-from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter
+from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter, mdp_of
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.envs import FiniteMDP
+from dynamaze.envs import ChangingEnv, FiniteMDP
 from dynamaze.envs.base import MazeEnv
 
 ENV_STREAM = 2
@@ -75,7 +75,7 @@ class RunRecord(NamedTuple):
     kind: str  # "compiled", or "step by step: " and the reason
     optimal_values: FloatArray  # (steps,) V* before each step; none where regrets are unknown
     ended: BoolArray  # (steps,) whether an episode ended; none where the run counts episodes
-    changes: IntArray  # (changes,) world steps of a maze from which another one held
+    changes: IntArray  # (changes,) world steps from which another maze or phase held
     reading: Any = None  # result of `read`
 
     @property
@@ -106,8 +106,8 @@ def run_agent(
         budget: length of the run.
         seed: of the agent; the seed of the environment is derived from it.
         gamma: discount of the exact regret.
-        read: called after the run with the agent and the exact MDP of the present maze on a grid,
-            None elsewhere; its result is the record's `reading`.
+        read: called after the run with the agent and the exact MDP at present, None where it is
+            not known; its result is the record's `reading`.
 
     Raises:
         AgentError: for an agent without the interface of one, or an action outside the space.
@@ -293,8 +293,8 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         self._lengths: IntArray = np.zeros(budget.episodes, dtype=np.int64)
         self._values: FloatArray = np.zeros(budget.steps if self.knows_regret else 0)
         self._ended: BoolArray = np.zeros(budget.steps, dtype=np.bool_)
-        self._maze: Any = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
-        self._layout: Any = None
+        self._changing = _changing_part(env)
+        self._present: Any = None  # layout or phase
         self._changes: list[int] = []
         self.num_steps = 0
         self.num_episodes = 0
@@ -325,8 +325,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         """Begin an episode."""
         seed, self._seed = self._seed, None
         result = self.env.reset(seed=seed, options=options)
-        if self._maze is not None:
-            self._watch_maze()
+        self._watch_changes()
         return result
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
@@ -355,21 +354,31 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         else:
             self._ended[entry] = ended
         self.num_episodes += ended
-        if self._maze is not None:
-            self._watch_maze()
+        self._watch_changes()
         return result
 
-    def _watch_maze(self) -> None:
-        layout = self._maze.layout  # layouts are immutable
-        if layout is not self._layout:
-            if self._layout is not None:
-                self._changes.append(self._maze.world_step)
-            self._layout = layout
+    def _watch_changes(self) -> None:
+        changing = self._changing
+        if changing is None:
+            return
+        if isinstance(changing, MazeEnv):  # whose layouts are immutable
+            present: Any = changing.layout
+            is_same = present is self._present
+        else:
+            present = changing.phase
+            is_same = present == self._present
+        if not is_same:
+            if self._present is not None:
+                self._changes.append(changing.world_step)
+            self._present = present
 
     @property
     def mdp(self) -> FiniteMDP | None:
-        """The exact Markov decision process of the present maze; None for other environments."""
-        mdp: FiniteMDP | None = getattr(self._maze, "mdp", None)
+        """The exact Markov decision process at present; None where it is not known."""
+        env: Any = self.env.unwrapped
+        if self.knows_regret and not isinstance(env, MazeEnv):
+            return mdp_of(env)
+        mdp: FiniteMDP | None = getattr(env, "mdp", None) if isinstance(env, MazeEnv) else None
         return mdp
 
     def refusal(self, action: Any) -> str:
@@ -401,6 +410,13 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
             self._ended,
             np.array(self._changes, dtype=np.int64),
         )
+
+
+def _changing_part(env: gym.Env[Any, Any]) -> MazeEnv | ChangingEnv | None:
+    """Return the maze, or the wrapper of another environment that changes; None without."""
+    while isinstance(env, gym.Wrapper) and not isinstance(env, ChangingEnv):
+        env = env.env
+    return env if isinstance(env, MazeEnv | ChangingEnv) else None
 
 
 def _checker(space: spaces.Space[Any]) -> Callable[[Any], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +11,11 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter, phases_of
+from dynamaze.benchmarks.harness.agent_runs.resolver import RandomAgent
+from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, run_agent
+from dynamaze.envs import ChangingEnv
+
+DRY: Any = gym.make("FrozenLake-v1", is_slippery=False).unwrapped.P  # type: ignore[attr-defined]  # toy-text
 
 
 def test_regret_meter_follows_changes() -> None:
@@ -73,3 +79,28 @@ def test_phases_unknown(env_id: str) -> None:
     ((start, end, rate),) = phases_of(gym.make(env_id), 70, 0.9)
     assert (start, end) == (0, 70)
     assert np.isnan(rate)
+
+
+def test_regret_follows_a_table_that_changes() -> None:
+    turned = {s: {a: DRY[s][(a + 1) % 4] for a in range(4)} for s in range(16)}
+    env = ChangingEnv(gym.make("FrozenLake-v1", is_slippery=False), {3: {"P": turned}})
+    meter = RegretMeter(env, 0.9)
+    assert meter.is_known
+    env.reset(seed=0)
+    regrets = []
+    for action in (1, 1, 2, 0, 1, 1):  # the shortest path, before and after the change
+        regrets.append(meter.regret(action))
+        assert meter.look((action + 1) % 4)[1] == pytest.approx(0.9 ** (5 - len(regrets) + 1))
+        env.step(action)
+    assert regrets == pytest.approx([0.0] * 6)
+    ((start, end, rate),) = phases_of(env, 6, 0.9)
+    assert (start, end) == (0, 6)
+    assert np.isnan(rate)
+    assert not RegretMeter(ChangingEnv(gym.make("CartPole-v1"), {}), 0.9).is_known
+
+
+def test_recorder_notes_the_changes() -> None:
+    env = partial(ChangingEnv, gym.make("FrozenLake-v1"), [(3, {"P": DRY}), (9, {"P": DRY})])
+    record = run_agent(RandomAgent, env, Budget(12, 0), seed=0, gamma=0.9)
+    assert record.changes.tolist() == [3, 9]
+    assert record.regrets.shape == (12,)

@@ -115,4 +115,5 @@ def packed_signs(weights: Float32Array) -> npt.NDArray[np.uint8]:
     """Return the signs of (4, n) weights, plus 1, as two bits: (n,), row 0 in the lowest ones."""
     digits = (np.sign(weights) + 1).astype(np.uint8)
     places = np.arange(0, 8, 2, dtype=np.uint8)[:, None]
-    return (digits << places).sum(axis=0, dtype=np.uint8)
+    packed: npt.NDArray[np.uint8] = (digits << places).sum(axis=0, dtype=np.uint8)
+    return packed

@@ -16,7 +16,7 @@ from typing import Any
 
 from dynamaze.benchmarks.adaptation import suite_tables
 from dynamaze.benchmarks.adaptation.agent_factories import constructor_of
-from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE
+from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSetting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_tables import NAME, label_of
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
@@ -95,10 +95,6 @@ def setting_lines() -> Lines:
     """Return a line for each setting of the suite."""
     lines: Lines = [("setting", "environment", "arguments", "steps", "changes at", "discount", "n")]
     for setting in SETTINGS.values():
-        if setting.change_steps is None:
-            changes = "drawn by the run"
-        else:
-            changes = ", ".join(map(str, setting.change_steps)) or "all the time"
         options = ", ".join(f"{name}={value!r}" for name, value in setting.options.items())
         lines.append(
             (
@@ -106,12 +102,18 @@ def setting_lines() -> Lines:
                 setting.env_id,
                 f"`{options}`" if options else "",
                 f"{setting.steps:,}",
-                changes,
+                _change_text(setting),
                 f"{setting.gamma:g}",
                 str(setting.runs),
             )
         )
     return lines
+
+
+def _change_text(setting: SuiteSetting) -> str:
+    if setting.change_steps is None:
+        return "drawn by the run"
+    return ", ".join(map(str, setting.change_steps)) or "all the time"
 
 
 def card(tables: Tables, agent: str) -> str:

@@ -390,6 +390,8 @@ def interval_caption(runs: int, kind: str = "mean", others: str = "") -> str:
 def summary_grid(title: str, lines: Lines) -> Grid:
     """Return lines as a table for the terminal; the first has the column names."""
     grid = Grid(*lines[0], title=title)
+    for column in grid.columns:
+        column.overflow = "fold"  # long names are broken, not cut
     for line in lines[1:]:
         grid.add_row(*map(escape, line))  # "[over 50, over 50]" is no markup
     return grid

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -28,12 +29,8 @@ def in_fresh_process(code: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    # A build leaves a folder beside the sources, so it is made of a copy.
-    copy = folder / "copy"
+def listed_files() -> list[str]:
+    """Return the files of the repository, without links."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -41,15 +38,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         text=True,
         check=True,
     )
-    for name in listed.stdout.split():
-        source = ROOT / name
-        if source.is_file() and not source.is_symlink():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes(source.read_bytes())
-    subprocess.run([*build, str(copy)], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
+    paths = [ROOT / name for name in listed.stdout.split()]
+    return [str(p.relative_to(ROOT)) for p in paths if p.is_file() and not p.is_symlink()]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a wheel and a source distribution."""
+    folder = tmp_path_factory.mktemp("built")
+    # A build leaves a folder beside the sources, so it is made of a copy.
+    copy = folder / "copy"
+    for name in listed_files():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    options = ["--sdist", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run(
+        [sys.executable, "-m", "build", *options, str(copy)], check=True, capture_output=True
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> set[str]:
+    (path,) = built.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def test_source_distribution_holds_repository(built: Path) -> None:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    of_repository = {".gitignore", ".ci/run"}
+    assert {name.replace("\\", "/") for name in listed_files()} - held == of_repository
+    assert "examples/quickstart.py" in held
 
 
 def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
@@ -59,7 +81,8 @@ def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
         expected |= {f"dynamaze/{name}{path.name}" for path in paths}
     for package in PACKAGES:
         sources = [*modules(package), *(ROOT / package).rglob("*.c")]
-        sources += (ROOT / package).rglob("*.safetensors")
+        for pattern in ("*.safetensors", "*.txt"):
+            sources += (ROOT / package).rglob(pattern)
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
     assert wheel == expected
 

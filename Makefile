@@ -1,5 +1,6 @@
 # Every target makes the virtual environment that it needs.
 #
+#   make demo      agents in mazes that change, in the terminal; some ten seconds after the set-up
 #   make figures   the figures of chapter 8, in results/
 #   make test      the tests
 #   make test-lowest  the environments' and agents' tests with the lowest supported versions
@@ -14,7 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 LOWEST ?= .venv-lowest
 OUTPUT ?= .
-SOURCES := setup.py dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
+SOURCES := setup.py dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs examples tests
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -23,7 +24,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
 	trap 'kill $$alive' EXIT;
 
-.PHONY: figures test test-lowest lint types check speed dist trials mutants clean
+.PHONY: demo figures test test-lowest lint types check speed dist trials mutants clean
+
+demo: $(VENV)/core
+	$(BIN)/dynamaze demo
 
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)

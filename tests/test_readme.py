@@ -104,10 +104,15 @@ def run(program: Program, folder: Path) -> str:
     """Run a program in a fresh process and an empty folder; return what it prints."""
     for library in program.libraries:
         pytest.importorskip(library)
+    return run_script(["-c", DRIVER], folder, json.dumps(program.blocks))
+
+
+def run_script(arguments: list[str], folder: Path, text: str = "") -> str:
+    """Run Python with arguments and standard input in a folder; return what it prints."""
     done = subprocess.run(
         # A deprecated name in a program is an error.
-        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", DRIVER],
-        input=json.dumps(program.blocks),
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", *arguments],
+        input=text,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": absolute_python_path()},
         capture_output=True,
@@ -221,7 +226,7 @@ def commands(document: Path) -> set[str]:
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"\bmake (\w+)\s+#", TEXT)
-    assert targets == ["figures", "test"]
+    assert targets == ["demo", "figures", "test"]
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
 

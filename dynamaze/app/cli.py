@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from ..benchmarks.harness.command_line import (
     EXIT_USAGE,
@@ -29,6 +30,11 @@ RUN, LIST = "bench run", "bench list"
 """The words before an experiment's name, and the command that lists the experiments."""
 
 COMMANDS = {
+    "demo": Command(
+        "three agents in mazes that change, live in the terminal",
+        "",
+        "dynamaze.app.demo",
+    ),
     "watch": Command(
         "watch an agent learn in a window",
         "DynaMazeShortcut-v0 --agent DynaQPlus",
@@ -86,7 +92,32 @@ SHORT_COMMANDS = {"bench coverage": f"{RUN} coverage"}
 COLUMNS = 80
 """Width of the help, that of the narrowest usual terminal."""
 
+FIRST_COMMANDS = ("demo", "watch", "play", "figures", f"{RUN} NAME", "distill student")
+"""The commands of `dynamaze --help`."""
+
 HELP = """\
+DynaMaze {version}: learning and planning in environments that change.
+
+usage: dynamaze COMMAND [OPTIONS]; dynamaze COMMAND --help has the options
+
+{commands}
+
+groups:
+{groups}
+
+environments, for `watch`, `play` and `gym.make`:
+{environments}
+"""
+"""One screen of a terminal, 80 x 24."""
+
+GROUPS = {
+    "bench": "experiments, reports, comparison of stores, speed",
+    "distill": "teachers, students, their cards, exports and studies",
+    "help --all": "all commands with examples, experiments and students",
+}
+"""The rows of `dynamaze --help` that lead to further commands."""
+
+FULL_HELP = """\
 DynaMaze {version}: learning and planning in environments that change.
 
 usage: dynamaze COMMAND [OPTIONS]
@@ -104,7 +135,7 @@ students of the package, for --agent of `watch`, `play`, `bench run compare`:
 {students}
 
 options:
-  -h, --help   this text
+  -h, --help   the most used commands, on one screen; with --all this text
   --version    the version
 
 next:
@@ -135,8 +166,7 @@ def run(arguments: Sequence[str]) -> int:
     words, options = split_command(arguments or ["--help"])
     name = SHORT_COMMANDS.get(words, words)
     if name in ("-h", "--help", "help"):
-        print(help_text(), end="")
-        return 0
+        return print_help(name, options)
     if name == "--version":
         print(f"dynamaze {__version__}")
         return 0
@@ -149,6 +179,14 @@ def run(arguments: Sequence[str]) -> int:
             f"'dynamaze {name}' is now called 'dynamaze {OLD_COMMANDS[name]}'", EXIT_USAGE
         )
     return run_group(name, options)
+
+
+def print_help(name: str, options: Sequence[str]) -> int:
+    """Print one screen of help, or with `--all` the whole of it."""
+    if not set(options) <= {"--all"}:
+        return print_error(f"'dynamaze {name}' has no option {options[0]!r}", EXIT_USAGE)
+    print(full_help_text() if options else help_text(), end="")
+    return 0
 
 
 def list_experiments(options: Sequence[str]) -> int:
@@ -198,8 +236,22 @@ def listed_commands(group: str = "") -> list[str]:
 
 
 def help_text() -> str:
-    """Return the text of `dynamaze --help`, made from the tables of commands and environments."""
+    """Return the text of `dynamaze --help`: the first commands, groups and environments."""
+    first = {name: texts_of(name)[0] for name in FIRST_COMMANDS}
+    lines = iter(rows(first | GROUPS))  # in the same two columns
     return HELP.format(
+        version=__version__,
+        commands="\n".join(islice(lines, len(FIRST_COMMANDS))),
+        groups="\n".join(lines),
+        environments=textwrap.fill(
+            ", ".join(ENVIRONMENTS), COLUMNS, initial_indent="  ", subsequent_indent="  "
+        ),
+    )
+
+
+def full_help_text() -> str:
+    """Return the text of `dynamaze --help --all`, made from the tables of all commands."""
+    return FULL_HELP.format(
         version=__version__,
         commands=command_list(listed_commands()),
         experiments=experiment_list(),
@@ -211,25 +263,25 @@ def help_text() -> str:
 
 def command_list(names: Sequence[str]) -> str:
     """Return two lines for each command: its summary and an example."""
-    texts = {
-        **{
-            name: (command.summary, f"dynamaze {name} {command.example}".rstrip())
-            for name, command in COMMANDS.items()
-        },
-        f"{RUN} NAME": (
+    listed = rows({name: texts_of(name)[0] for name in names})
+    return "\n".join(
+        f"{row}\n      {texts_of(name)[1]}" for name, row in zip(names, listed, strict=True)
+    )
+
+
+def texts_of(name: str) -> tuple[str, str]:
+    """Return the summary and an example of a command, or of a row that stands for several."""
+    if name == f"{RUN} NAME":
+        return (
             "run an experiment: tables, a plot and a summary",
             "dynamaze bench run figure-8-2 --runs 100",
-        ),
-        LIST: ("list the experiments", f"dynamaze {LIST}"),
-        **{
-            name: (COMMANDS[command].summary, f"dynamaze {name}")
-            for name, command in SHORT_COMMANDS.items()
-        },
-    }
-    return "\n".join(
-        f"{row}\n      {texts[name][1]}"
-        for name, row in zip(names, rows({name: texts[name][0] for name in names}), strict=True)
-    )
+        )
+    if name == LIST:
+        return "list the experiments", f"dynamaze {LIST}"
+    if name in SHORT_COMMANDS:
+        return COMMANDS[SHORT_COMMANDS[name]].summary, f"dynamaze {name}"
+    command = COMMANDS[name]
+    return command.summary, f"dynamaze {name} {command.example}".rstrip()
 
 
 def experiment_list() -> str:

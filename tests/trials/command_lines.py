@@ -203,6 +203,8 @@ def run_quickly(module: Any, config: Any) -> None:
             run(module, replace(config, dry_run=True))
     elif name == "Watch":
         run(module, replace(config, steps=min(config.steps or 2, 2), fps=0, save=None))
+    elif name == "Demo":
+        run(module, replace(config, steps=min(config.steps or 2, 2)))
     elif name == "Play":
         run(module, replace(config, text=True))
     elif hasattr(module, "read_teacher"):

@@ -25,6 +25,9 @@ from dynamaze.common.version import __version__
 
 HEAVY = ("tyro", "rich", "numba", "pygame", "matplotlib", "torch", "stable_baselines3", "scipy")
 
+LINES = 24
+"""Lines of the smallest usual terminal."""
+
 LOADED_AFTER_HELP = f"""
 import sys
 from dynamaze.app.cli import main
@@ -50,8 +53,31 @@ def unwrapped(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_help_lists_commands_and_environments() -> None:
-    run = dynamaze("--help")
+@pytest.mark.parametrize("word", ["--help", "help"])
+def test_help_fits_one_screen(word: str) -> None:
+    run = dynamaze(word)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert len(run.stdout.splitlines()) <= LINES
+    texts = unwrapped(run.stdout)
+    assert len(cli.FIRST_COMMANDS) == 6
+    for name in cli.FIRST_COMMANDS:
+        assert f"\n  {name} " in run.stdout
+        assert cli.texts_of(name)[0] in texts
+    for name in cli.GROUPS:
+        assert f"\n  {name} " in run.stdout
+        assert cli.main(name.split()) == 0
+    for name in ENVIRONMENTS:
+        assert re.search(rf"\b{name}\b", texts)
+
+
+def test_help_refuses_other_options() -> None:
+    run = dynamaze("help", "--everything")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "dynamaze: 'dynamaze help' has no option '--everything'\n"
+
+
+def test_full_help_lists_commands_and_environments() -> None:
+    run = dynamaze("--help", "--all")
     assert (run.returncode, run.stderr) == (0, "")
     texts = unwrapped(run.stdout)
     listed = cli.listed_commands()
@@ -69,9 +95,9 @@ def test_help_lists_commands_and_environments() -> None:
         assert f"\n  {name}\n" in run.stdout
 
 
-@pytest.mark.parametrize("group", ["", cli.RUN])
-def test_help_fits_terminal(group: str) -> None:
-    text = cli.command_list(cli.listed_commands(group)) if group else cli.help_text()
+@pytest.mark.parametrize("make_text", [cli.help_text, cli.full_help_text])
+def test_help_fits_terminal(make_text: Callable[[], str]) -> None:
+    text = make_text() + cli.command_list(cli.listed_commands(cli.RUN))
     assert [line for line in text.splitlines() if len(line) > cli.COLUMNS] == []
 
 

@@ -26,8 +26,9 @@ class MyAgent:
 
 
 def example_lines() -> set[str]:
-    """Return the command lines of `dynamaze --help`, of the commands' options and of documents."""
-    texts = [cli.help_text(), *(cli.command_list([name]) for name in cli.listed_commands(cli.RUN))]
+    """Return the command lines of `dynamaze --help --all`, of options' help and of documents."""
+    runs = cli.listed_commands(cli.RUN)
+    texts = [cli.full_help_text(), *(cli.command_list([name]) for name in runs)]
     lines = {line.strip() for text in texts for line in text.splitlines()}
     found = {line for line in lines if line.startswith("dynamaze ")}
     for command in cli.COMMANDS.values():

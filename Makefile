@@ -74,7 +74,7 @@ $(VENV)/bin/python:
 
 $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing DynaMaze into $(VENV) ..."
-	@$(ALIVE) $(PIP_INSTALL) --editable .
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[figures]"
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
@@ -91,7 +91,7 @@ $(LOWEST)/installed: pyproject.toml constraints.txt
 		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
 	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c $(LOWEST)/constraints.txt --editable ".[distill,models,onnx,tensorboard,trees,video]" \
+		-c $(LOWEST)/constraints.txt --editable ".[distill,figures,models,onnx,tensorboard,trees,video]" \
 		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
 	@touch $@
 

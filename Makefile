@@ -16,7 +16,7 @@ LOWEST ?= .venv-lowest
 OUTPUT ?= .
 SOURCES := setup.py dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
 
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # Says every 30 s that a command is still at work; the shell's exit code is that of the command.
@@ -67,18 +67,18 @@ mutants: $(VENV)/dev
 	$(BIN)/python tests/trials/mutants.py --known
 	$(BIN)/python tests/trials/mutants.py --sample 400 --seed 0
 
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "DynaMaze needs Python 3.11 or newer; pass one by PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo "Installing DynaMaze into $(VENV) ..."
 	@$(ALIVE) $(PIP_INSTALL) --editable ".[figures]"
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
-$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
 	@$(ALIVE) $(PIP_INSTALL) torch
 	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"

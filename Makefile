@@ -17,7 +17,7 @@ LOWEST ?= .venv-lowest
 OUTPUT ?= .
 SOURCES := setup.py dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs examples tests
 
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # Says every 30 s that a command is still at work; the shell's exit code is that of the command.
@@ -71,18 +71,18 @@ mutants: $(VENV)/dev
 	$(BIN)/python tests/trials/mutants.py --known
 	$(BIN)/python tests/trials/mutants.py --sample 400 --seed 0
 
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "DynaMaze needs Python 3.11 or newer; pass one by PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo "Installing DynaMaze into $(VENV) ..."
-	@$(ALIVE) $(PIP_INSTALL) --editable .
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[figures]"
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
-$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
 	@$(ALIVE) $(PIP_INSTALL) torch
 	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"
@@ -95,7 +95,7 @@ $(LOWEST)/installed: pyproject.toml constraints.txt
 		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
 	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c $(LOWEST)/constraints.txt --editable ".[distill,models,onnx,tensorboard,trees,video]" \
+		-c $(LOWEST)/constraints.txt --editable ".[distill,figures,models,onnx,tensorboard,trees,video]" \
 		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
 	@touch $@
 

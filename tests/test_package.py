@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from importlib import import_module
@@ -111,6 +112,33 @@ def test_distributions_have_no_trace_of_the_build(built: Distributions) -> None:
     assert times == {time.gmtime(EPOCH)[:6]}
     names = built.wheel.namelist()
     assert all(name.startswith(("dynamaze/", "dynamaze-")) for name in names)
+
+
+def test_citation_repeats_the_project() -> None:
+    """The version stands in one place, so that the citation has none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    for line in (
+        "title: DynaMaze",
+        f'abstract: "{project["description"]}"',
+        f"license: {project['license']}",
+    ):
+        assert line in lines
+    assert [line[4:] for line in lines[lines.index("keywords:") + 1 :]] == project["keywords"]
+    assert not any(line.startswith("version:") for line in lines)
+
+
+def test_hooks_and_workflow_run_the_same_checks() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "checks.yml").read_text(encoding="utf-8")
+    assert re.findall(r"- run: (\S+)$", workflow, flags=re.M) == [".ci/run"]
+    assert {*re.findall(r"(\w+)-latest", workflow)} == {"ubuntu", "macos", "windows"}
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    entries = [entry.split(" --")[0] for entry in re.findall(r"entry: (.+)", hooks)]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert entries == ["ruff format", "ruff check", "mypy"]
+    for entry in entries:
+        assert f"$(BIN)/{entry}" in makefile
+    assert set(re.findall(r"repo: (.+)", hooks)) == {"local"}
 
 
 def packages() -> list[str]:

@@ -25,10 +25,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation import in_context
 from dynamaze.benchmarks.adaptation.agents import AGENTS
@@ -52,6 +51,10 @@ from dynamaze.common.options import Range, Runs
 from dynamaze.envs import DynaMazeAdaptationEnv, Layout, MazeGenerator
 from dynamaze.envs.generation.generator import random_endpoints
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS, Dynamics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 SIZE = 3
 BAYES = "bayes"

@@ -23,12 +23,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.agents import (
     AGENTS,
@@ -64,6 +62,11 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Fraction, Range, Runs
 from dynamaze.envs import GridEnv
 from dynamaze.envs.adaptation import TRAINING_LEVELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 ENV_ID = "DynaMazeAdaptation-v0"
 KIND = "skewed"

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.agents.tuned import tuned_agents
 from dynamaze.benchmarks.adaptation import suite_tables
@@ -45,6 +44,9 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.running.runner import Runner, Setting
 from dynamaze.common.options import Runs, Seconds
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Pair(NamedTuple):

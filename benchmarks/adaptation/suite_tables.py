@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.ranking import Ranking, rank
 from dynamaze.benchmarks.adaptation.settings import OWN
@@ -26,6 +24,11 @@ from dynamaze.benchmarks.harness.analysis.summaries import mean_text, share_text
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
 from dynamaze.benchmarks.harness.curves import draw_curve
 from dynamaze.common.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 NAME = "adaptation"
 

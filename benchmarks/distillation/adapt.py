@@ -19,12 +19,11 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
@@ -64,6 +63,10 @@ from dynamaze.envs.generation.planes import steps_to_goal
 from dynamaze.envs.mazes.layout import Cell, Layout
 from dynamaze.envs.mazes.optimal_values import optimal_policy
 from dynamaze.envs.mazes.schedule import PRESETS, Schedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 ONE_CHANGE = ("blocking", "shortcut")
 """The book's mazes that change once (Sutton & Barto 2018, examples 8.2 and 8.3)."""

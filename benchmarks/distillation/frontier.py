@@ -24,12 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.by_distance import (
     RANGE_COLUMNS,
@@ -91,6 +89,11 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.training.prune import pruned, zeros
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 GROUPS = ("VIN", "convolutional", "MLP")
 """Groups of students, by the first word of their names."""

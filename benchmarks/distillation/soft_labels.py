@@ -22,11 +22,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.by_distance import (
     distance_sections,
@@ -68,6 +67,10 @@ from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.observations import ObservationLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 HARD, UNIFORM = "hard labels", "uniform"
 """Baselines of the comparisons."""

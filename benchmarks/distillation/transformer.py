@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.by_distance import (
     distance_sections,
@@ -49,6 +48,10 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.options import Mazes, Range, Runs, Steps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 TRAINING_SIZES: dict[str, tuple[Side, ...]] = {
     "7x7 alone": (7,),

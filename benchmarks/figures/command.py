@@ -23,6 +23,7 @@ from dynamaze.benchmarks.harness.experiment import (
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
 from dynamaze.benchmarks.harness.running.live_view import format_seconds
 from dynamaze.benchmarks.harness.running.runner import Plan, Runner
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import OutputFile, ResultsFolder, Runs, Seconds, Seed
 
 FigureName = Literal[
@@ -82,7 +83,9 @@ def main(config: Figures) -> None:
         OSError: if the output folder cannot be written.
         StoreError: if the store cannot be used.
         RunsFailedError: if some runs failed; the others are stored.
+        MissingLibraryError: (an ImportError) before any run, if Matplotlib is missing.
     """
+    optional_import("matplotlib.figure", purpose="dynamaze figures")
     options: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
     if config.runs is not None:
         options["runs"] = config.runs

@@ -41,12 +41,10 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import (
     Agent,
@@ -85,6 +83,11 @@ from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.options import Depth, Fraction, Range, Runs
 from dynamaze.envs import greedy_policy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 PLANNERS = ("forward", "sparse", "monte_carlo", "tree", "td", "dyna_2")
 BASELINES = {

@@ -22,11 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import CompiledRun, shared_env
@@ -55,6 +53,11 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.options import PlanningSteps, Positive, Range, Runs, Steps
 from dynamaze.envs.mazes.schedule import DYNA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 PLANNERS = ("uniform", "prioritised_sweeping")
 NEAR = 1.2

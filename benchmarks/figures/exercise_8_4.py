@@ -36,11 +36,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import (
@@ -77,6 +75,11 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Fraction, NonNegative, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 MAZES: dict[str, ChangingMazeFigureConfig] = {
     "blocking": Figure84Config(),

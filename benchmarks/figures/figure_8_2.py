@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
@@ -40,6 +39,10 @@ from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.options import Count, PlanningSteps, PositiveFraction, Runs
 from dynamaze.envs import greedy_policy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 ENV = "DynaMaze-v0"
 

@@ -20,11 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import panels
@@ -47,6 +46,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.options import Range, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 LINEAR_POINTS, EARLY_POINTS = 100, 40
 """Points of a curve: evenly spaced over 2b updates, and logarithmically (dense at first)."""

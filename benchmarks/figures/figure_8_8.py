@@ -26,11 +26,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
@@ -56,6 +54,11 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.options import Count, Fraction, Runs
 from dynamaze.common.validation import checked_integer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

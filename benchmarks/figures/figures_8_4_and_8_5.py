@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.analysis.intervals import few_runs, format_interval, mean_interval
-from dynamaze.benchmarks.harness.analysis.plots import EVENT, METHODS, REFERENCE
+from dynamaze.benchmarks.harness.analysis.plots import EVENT, METHODS, REFERENCE, empty_figure
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -43,6 +41,11 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import NonNegative, PlanningSteps, Runs, Steps
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering.frame import FramePainter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 AGENTS = ("DynaQ", "DynaQPlus")
 
@@ -163,7 +166,7 @@ def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: floa
 def plot(tables: Tables, config: ChangingMazeFigureConfig) -> Figure:
     """Plot the two mazes, the curves in the book's axes, and the runs' rewards after the change."""
     env: Any = shared_env(config.env).unwrapped
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = empty_figure((9, 5))
     halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
     top, bottom = halves
     _draw_mazes(top, env)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import (
     IntervalEstimate,
@@ -33,6 +31,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.benchmarks.harness.running.workers import Trial
 from dynamaze.common.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # -- one quantity with an interval -------------------------------------------------------------
 

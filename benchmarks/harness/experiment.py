@@ -14,11 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -47,6 +45,7 @@ from dynamaze.benchmarks.harness.running.runner import (
 )
 from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.common.atomic_files import write_atomically, write_together
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import (
     Fraction,
     OutputFile,
@@ -58,6 +57,9 @@ from dynamaze.common.options import (
     check_numbers,
 )
 from dynamaze.common.validation import checked_integer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,10 @@ def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
         OSError: if the output folder cannot be written.
         StoreError: if the store cannot be used.
         RunsFailedError: if some runs failed; the others are stored.
+        MissingLibraryError: (an ImportError) before any run, if Matplotlib is missing.
     """
     config.check()
+    optional_import("matplotlib.figure", purpose="the plot of an experiment")
     console = Console()
     began = time.perf_counter()
     paths = run_experiment(experiment, config, console)
@@ -364,6 +368,8 @@ def figure_content(figure: Figure, kind: str = "png") -> bytes:
     Raises:
         ValueError: for an unknown format.
     """
+    from matplotlib import rc_context
+
     content = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context({"svg.hashsalt": "dynamaze"}):  # else the ids are random

@@ -9,12 +9,12 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy.typing as npt
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -43,6 +43,9 @@ from dynamaze.benchmarks.studies import compare, comparison
 from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
 from dynamaze.benchmarks.studies.comparison import Estimate
 from dynamaze.common.atomic_files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
@@ -199,6 +202,7 @@ class Results:
         Raises:
             ValueError: for a path with another ending.
             OSError: if the file cannot be written; an older one stays as it was.
+            MissingLibraryError: (an ImportError) if Matplotlib is missing.
         """
         figure = compare.plot(self.tables, self.config)
         if path is not None:
@@ -228,11 +232,12 @@ class Results:
         )
 
     def _shown(self) -> dict[str, Any]:
+        """Return the contents of a report, without the plot where Matplotlib is missing."""
         return {
             "title": self.config.title,
             "sections": self.lines,
             "caption": self.config.caption,
-            "pictures": [figure_content(self.plot())],
+            "pictures": [figure_content(self.plot())] if find_spec("matplotlib") else [],
         }
 
     def difference(

@@ -15,13 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -76,6 +74,10 @@ from dynamaze.benchmarks.studies.comparison import (
 )
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.options import Count, Fraction, NonNegative, Runs, Seconds, Steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CURVE_POINTS = 100
 """Points of each stored curve, at most."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import RescaleObservation
 from gymnasium.wrappers.vector import RescaleObservation as RescaleObservations
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.plots import COLOURS, line_with_band, panels
@@ -41,6 +39,11 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import Count, Runs, Steps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 ENV = "DynaMazeContinuous-v0"
 STEP_REWARD = -0.01

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_MARK,
@@ -68,6 +67,10 @@ from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.options import Range, Runs
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 LEAST = 0.93
 """Intervals that cover less are marked."""

@@ -21,12 +21,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
@@ -52,6 +51,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Count, NonNegative, Range, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 ENV = "DynaMaze-v0"
 OBSERVATIONS = {"one_hot": "one-hot numbers", "picture": "noisy pictures"}

@@ -19,10 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
@@ -33,6 +32,9 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Count, PlanningSteps, Range, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class LinearDynaMethod(NamedTuple):

@@ -15,12 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.analysis.intervals import (
@@ -61,6 +58,11 @@ from dynamaze.benchmarks.studies.model_trial import (
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Runs, Seed
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 SLOW = ("gaussian_process", "deep_belief", "ensemble")
 BASELINE_MODEL = "latest_outcome"
@@ -317,6 +319,8 @@ def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
 
 
 def _draw(axes: Axes, table: Table, models: list[str], measure: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for row, model in enumerate(table["model"]):
         interval = IntervalEstimate(*(table[measure + end][row] for end in ("", "_low", "_high")))
         style = {"fmt": "o", "markersize": 4, "capsize": 0, "color": COLOURS[_family(model)]}

@@ -21,12 +21,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import (
     TABLE_MODELS,
@@ -61,6 +59,11 @@ from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Fraction, NonNegative, Positive, Runs
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Uncertainty", "Scored + uncertainty")
 LATE_STEPS = 500

@@ -44,12 +44,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import (
     Agent,
@@ -96,6 +94,11 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import PlanningSteps, PositiveFraction, Range, Runs
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs import PRESETS, GridEnv
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 MODEL_FREE = "q_learning"
 PLANNERS = ("uniform", "prioritised_sweeping", "trajectory_sampling", "dynamic_programming")

@@ -22,11 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, QLearning
 from dynamaze.agents.callbacks import Step
@@ -44,6 +43,9 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Count, PlanningSteps, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class MountainCarMethod(NamedTuple):

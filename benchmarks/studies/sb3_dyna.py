@@ -22,14 +22,12 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.wrappers import RescaleObservation
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, IntervalEstimate
@@ -59,6 +57,11 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import Runs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 METHODS = ("model-free", "learned model", "true environment")
 

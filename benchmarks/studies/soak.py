@@ -16,12 +16,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.plots import EVENT, REFERENCE, panels
 from dynamaze.benchmarks.harness.analysis.summaries import count_text
@@ -39,6 +38,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import Count, Range, Runs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 PARTS = 10
 SIGMAS = 5.0

@@ -10,6 +10,7 @@ from types import ModuleType
 
 EXTRAS = {
     "imageio_ffmpeg": "video",
+    "matplotlib": "figures",
     "moviepy": "video",
     "onnx": "onnx",
     "onnxruntime": "onnx",
@@ -25,7 +26,6 @@ EXTRAS = {
             "PIL",
             "cloudpickle",
             "llvmlite",
-            "matplotlib",
             "numba",
             "platformdirs",
             "pygame",

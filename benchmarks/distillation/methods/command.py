@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 import tyro
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.methods import EXPERIMENTS
 from dynamaze.benchmarks.distillation.methods.harness import (
@@ -45,6 +44,10 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.options import Runs, Seed
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 COLOURS = {True: "tab:green", False: "tab:red"}
 """Colours of comparisons whose demand is met or not."""

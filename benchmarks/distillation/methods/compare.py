@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 from warnings import catch_warnings
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.by_distance import (
     distance_sections,
@@ -66,6 +65,10 @@ from dynamaze.common.options import Mazes, Range, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.distances import DistanceRange
 from dynamaze.distill.training.method import METHODS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 STATIC, CHANGING = ("perfect", "loops", "obstacles"), "changing"
 KINDS = (*STATIC, CHANGING)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.optional_imports import optional_import
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class MethodStyle(NamedTuple):
@@ -115,6 +117,20 @@ BAND: dict[str, Any] = {"alpha": 0.25, "linewidth": 0}
 """Style of intervals as bands."""
 
 
+def empty_figure(size: tuple[float, float]) -> Figure:
+    """Return a figure without panels.
+
+    Args:
+        size: width and height in inches.
+
+    Raises:
+        MissingLibraryError: (an ImportError) if Matplotlib is missing.
+    """
+    module = optional_import("matplotlib.figure", purpose="a plot")
+    figure: Figure = module.Figure(figsize=size, layout="constrained")
+    return figure
+
+
 def panels(
     rows: int = 1, cols: int = 1, *, size: tuple[float, float] = (7, 4.5), **grid: Any
 ) -> tuple[Figure, Any]:
@@ -126,7 +142,7 @@ def panels(
         size: width and height in inches.
         grid: further arguments of `Figure.subplots`.
     """
-    figure = Figure(figsize=size, layout="constrained")
+    figure = empty_figure(size)
     return figure, figure.subplots(rows, cols, squeeze=False, **grid)
 
 
@@ -139,6 +155,8 @@ def line_with_band(axes: Axes, x: Any, interval: IntervalEstimate, **style: Any)
         interval: of (points,) numbers.
         style: of the line.
     """
+    from matplotlib.colors import to_hex
+
     (line,) = axes.plot(x, interval.mean, **style)
     colour = to_hex(line.get_color())
     axes.fill_between(x, interval.low, interval.high, color=colour, **BAND)

@@ -15,12 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -63,6 +61,11 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import Fraction, NonNegative, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs.loca.tasks import GAMMA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 COLUMNS = 4
 """Panels in a row."""

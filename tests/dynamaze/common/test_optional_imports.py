@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from dynamaze.common.deprecation import lazy_exports
 from dynamaze.common.optional_imports import EXTRAS, naming_extra, optional_import
 from dynamaze.common.registry import Registry
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_optional_import_names_extra() -> None:
@@ -117,6 +121,7 @@ def test_every_public_name_and_module_names_missing_extra() -> None:
     )
     available = {"Dataset", "Policy", "Rollouts", "evaluate", "load_policy", "as_teacher"}
     found = set(names.split())
+    assert "dynamaze.benchmarks.benchmark" not in found
     assert not {f"dynamaze.distill.{name}" for name in available} & found
     assert {
         "dynamaze.envs.sb3_vec_env",
@@ -127,3 +132,40 @@ def test_every_public_name_and_module_names_missing_extra() -> None:
         "dynamaze.distill.load_sb3",
         "dynamaze.distill.make_student",
     } <= found
+
+
+WITHOUT_MATPLOTLIB = """
+import sys
+
+sys.modules["matplotlib"] = None
+from dynamaze.agents import DynaQ
+from dynamaze.app.cli import main
+from dynamaze.benchmarks import benchmark
+
+options = dict(steps=100, runs=2, workers=1, progress=False)
+results = benchmark(DynaQ, "DynaMaze-v0", store="runs.sqlite", **options)
+results.summary()
+results.report("report.html")
+for words in ("figures", "bench run figure-8-2", "bench run compare --runs 2 --steps 100"):
+    assert main(words.split()) == 1
+results.plot()
+"""
+
+
+def test_matplotlib_is_needed_by_plots_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_MATPLOTLIB]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    *lines, last = [line for line in done.stderr.splitlines() if "matplotlib" in line]
+    needs = 'needs matplotlib, which is not installed: pip install "dynamaze[figures]"'
+    assert lines[:3] == [
+        f"dynamaze: dynamaze figures {needs}",
+        f"dynamaze: the plot of an experiment {needs}",
+        f"dynamaze: the plot of an experiment {needs}",
+    ]
+    assert last.endswith(f"MissingLibraryError: a plot {needs}")
+    assert "DynaQ" in done.stdout
+    # The experiment was refused before anything ran.
+    assert {each.name for each in tmp_path.iterdir()} == {"runs.sqlite", "report.html"}

@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.adaptation.settings import OWN, SUITE, SuiteSetting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
@@ -64,6 +63,9 @@ TUNED_SETTINGS = (
     *("blocking", "shortcut", "drifting_slow", "drifting", "drifting_fast"),
     *("slip", "goal_moves", "loca", "partially_seen", "generated"),
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 """Settings with an exact regret."""
 
 

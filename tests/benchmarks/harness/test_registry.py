@@ -36,7 +36,7 @@ def test_experiments_are_commands() -> None:
             for name in (
                 *("teacher", "teacher-ppo", "teacher-transformer", "student", "frontier"),
                 *("learner", "adapt", "transformer", "soft-labels", "methods", "compare"),
-                "synthetic-mazes",
+                *("synthetic-mazes", "builtin", "card", "certify"),
             )
         ),
     }

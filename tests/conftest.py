@@ -6,10 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hypothesis
-import pytest
-from gymnasium.envs.registration import register, registry
-
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 # The tests' matrices are small, and threads that share a core with others only wait for each other.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -21,6 +17,10 @@ if cpu.exists() and "avx2" in cpu.read_text(encoding="utf-8"):
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
     os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+
+import hypothesis  # noqa: E402  # NumPy reads the variables when it is imported
+import pytest  # noqa: E402
+from gymnasium.envs.registration import register, registry  # noqa: E402
 
 # Gymnasium 1.1 has them under their older numbers; the tests use none of the differences.
 for new, old in (("CliffWalking-v1", "CliffWalking-v0"), ("Taxi-v4", "Taxi-v3")):

@@ -190,10 +190,13 @@ def plot(tables: Tables, config: MethodsConfig) -> Figure:
         axes.plot(comparison.demand, -at, marker, color="black", markersize=8, fillstyle="none")
     labels = [f"{name}: {_label(c.arm, c.baseline, c.measure)}" for name, c, _, _ in found]
     axes.set_yticks(-np.arange(len(found)), labels)
-    axes.set_xlabel("gain, points (diamond: demand; bar: margin)")
+    axes.set_xlabel("gain, points")
     axes.margins(y=0.5 / max(len(found), 1))
     counts = [len(values) for _, _, values, _ in found]
-    figure.suptitle(f"{config.title}: mean, {count_text(counts)} seeds, 95% interval")
+    figure.suptitle(
+        f"{config.title}: mean, {count_text(counts)} seeds, 95% interval\n"
+        "diamond: demanded mean; bar: margin of a null; red: not met"
+    )
     return figure
 
 

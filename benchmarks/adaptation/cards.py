@@ -20,6 +20,7 @@ from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSettin
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_tables import NAME, label_of
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
+from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import figure_content, read_tables
 from dynamaze.common.atomic_files import write_together
 from dynamaze.common.options import OutputFolder
@@ -176,3 +177,7 @@ def markdown(lines: Lines) -> str:
     rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
     rows.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -16,6 +16,7 @@ from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
 from dynamaze.benchmarks.adaptation.suites import find_setting
 from dynamaze.benchmarks.adaptation.tuning import TuningConfig, best_candidates
 from dynamaze.benchmarks.harness.analysis.table import Table, distinct
+from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import read_tables
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.options import OutputFile
@@ -84,3 +85,7 @@ def toml_table(arguments: dict[str, Any]) -> str:
     return (
         "{" + ", ".join(f"{name} = {json.dumps(value)}" for name, value in arguments.items()) + "}"
     )
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -40,8 +40,11 @@ from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.running.runner import Runner, Setting, column, derive_seed
 from dynamaze.benchmarks.harness.store.description import canonical_json
-from dynamaze.common.options import Range, Runs
+from dynamaze.common.options import Range, Runs, Seed
 from dynamaze.common.validation import checked_choice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIRST_RUN = 10_000
 """Number of the first run of the search: its level is none of the suite's."""
@@ -63,9 +66,6 @@ TUNED_SETTINGS = (
     *("blocking", "shortcut", "drifting_slow", "drifting", "drifting_fast"),
     *("slip", "goal_moves", "loca", "partially_seen", "generated"),
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 """Settings with an exact regret."""
 
 
@@ -87,7 +87,7 @@ class TuningConfig(ExperimentConfig):
     """Candidates of each agent in each setting."""
     runs: Runs = 8
     """Runs of each candidate."""
-    seed: int = 1
+    seed: Seed = 1
     """Seed of the search; 0 is the suite's."""
 
     @cached_property

@@ -15,7 +15,18 @@ from dynamaze.app import cli
 from ...test_readme import DOCUMENTS, commands
 from ...trials.command_lines import Line, run_line
 
-MY_AGENT = """
+MY_FILE = """
+from dynamaze.benchmarks.adaptation.settings import SuiteSetting
+
+RETURNS = SuiteSetting(
+    "block_and_return",
+    "DynaMaze-v0",
+    {"layout": "S..G\\n....", "changes": [[50, "S.#G\\n...."]]},
+    steps=100,
+    change_steps=(50,),
+)
+
+
 class MyAgent:
     def __init__(self, env, seed=None):
         self.env = env
@@ -46,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files that the examples name."""
     pytest.importorskip("stable_baselines3", reason="some commands need it")
     from dynamaze.distill.files.students import save_student
+    from dynamaze.distill.students.experience_gru import ExperienceGRU
     from dynamaze.distill.students.map_value_iteration import MapValueIteration
 
     from ...distill.exact_value_iteration import exact_value_iteration
@@ -54,7 +66,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("teacher", "student"):
         save_student(place / f"{name}.safetensors", exact_value_iteration())
     save_student(place / "learner.safetensors", MapValueIteration())
-    (place / "my_file.py").write_text(MY_AGENT)
+    save_student(place / "gru.safetensors", ExperienceGRU(8))
+    (place / "my_file.py").write_text(MY_FILE)
     options = ["--runs", "2", "--workers", "1", "--output", str(place)]
     assert cli.main(["bench", "run", "figure-8-2", *options, "--episodes", "1"]) == 0
     (place / "before.sqlite").write_bytes((place / "results" / "runs.sqlite").read_bytes())

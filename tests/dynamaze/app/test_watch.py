@@ -536,7 +536,7 @@ def test_video_without_display(tmp_path: Path) -> None:
     assert run.stdout.splitlines()[-1] == "saved video.gif"
     assert [path.name for path in tmp_path.iterdir()] == ["video.gif"]
     with Image.open(tmp_path / "video.gif") as image:
-        assert (image.n_frames, image.size) == (12, (576, 480))  # type: ignore[attr-defined]
+        assert (image.n_frames, image.size) == (12, (468, 408))  # type: ignore[attr-defined]
 
 
 def test_watch_without_display_suggests_video(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:

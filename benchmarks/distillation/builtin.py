@@ -25,7 +25,7 @@ from dynamaze.distill.export.certify import certify
 from dynamaze.distill.files.builtin_students import BUILTIN
 from dynamaze.distill.files.card import Card
 from dynamaze.distill.files.students import load_card, load_student, save_student
-from dynamaze.distill.students.hardened import hardened
+from dynamaze.distill.students.hardened import LONGEST_PATH, hardened
 from dynamaze.distill.students.map_value_iteration import MapValueIteration
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
@@ -86,7 +86,12 @@ def main(config: BuiltinConfig) -> None:
     network = None
     if network_file is not None:
         network = read(network_file, ValueIterationNetwork)
-        certify(network)  # refuses one that is not hardened
+        proved = certify(network).steps
+        if proved < LONGEST_PATH:
+            raise ValueError(
+                f"{network_file} is proved right for paths of up to {proved:,} steps; expected a "
+                f"hardened student, for {LONGEST_PATH:,}"
+            )
     for given in (learner_file, small_file):
         if given is not None:
             read(given, MapValueIteration)

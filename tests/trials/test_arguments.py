@@ -30,7 +30,7 @@ def test_trial_notices_raw_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **kwargs: Any) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr("dynamaze.envs.maze.read_schedule", broken)
+    monkeypatch.setattr("dynamaze.envs.maze.read_timed_changes", broken)
     with pytest.raises(KeyError):
         arguments.run_trial(maps=0, combinations=50, seed=0, compiled=False)
     with pytest.raises(AssertionError):

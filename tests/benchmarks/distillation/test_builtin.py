@@ -86,7 +86,7 @@ def test_builtin_refuses_other_student(tmp_path: Path) -> None:
         builtin.main(config)
     save_student(tmp_path / "soft.safetensors", exact_value_iteration())
     config = builtin.BuiltinConfig(output=tmp_path / "made", student=tmp_path / "soft.safetensors")
-    with pytest.raises(ValueError, match="expected exact moves, as `hardened` makes them"):
+    with pytest.raises(ValueError, match="expected a hardened student, for 1,048,576"):
         builtin.main(config)
     assert not (tmp_path / "made").exists()
 

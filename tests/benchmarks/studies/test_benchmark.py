@@ -23,7 +23,6 @@ from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import read_csv
 from dynamaze.benchmarks.harness.reports.report import stored_report
 from dynamaze.benchmarks.harness.store.database import Store
-from dynamaze.common.compile_cache import cache_folder
 
 ROOT = Path(__file__).parents[3]
 MAZE = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....")
@@ -224,30 +223,6 @@ def test_benchmark_stable_baselines_class() -> None:
 def test_benchmark_refuses(agents: Any, env: Any, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         run(agents, env)
-
-
-def test_own_agent_of_the_documentation(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    section = text.split("## Your own agent in the benchmark")[1]
-    script = section.split("```python\n")[1].split("```")[0]
-    lines = [line for line in script.splitlines() if line]
-    assert len(lines) <= 20
-    assert "__main__" not in script
-    small = script.replace("steps=6000, runs=100", "steps=200, runs=2, workers=2")
-    assert small != script
-    (tmp_path / "mine.py").write_text(small)
-    folder = cache_folder()  # of code that other tests have compiled
-    environment = {} if folder is None else {"NUMBA_CACHE_DIR": str(folder.parents[1])}
-    done = subprocess.run(
-        [sys.executable, "mine.py"],
-        cwd=tmp_path,
-        env={**environment, "PATH": "", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    assert "Comparison of agents in DynaMazeShortcut-v0" in done.stdout
 
 
 def test_file_with_a_benchmark_of_its_own(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Command `dynamaze distill synthetic-mazes`: two mazes from which fresh networks learn to plan.
 
-Evolution of training data, as Lu et al. (2022, "HaDES") evolve synthetic states: no gradient goes
-through the training of a network, so that mazes may be of walls, and any initial weights are fresh.
+Evolution of training data, as HaDES evolves synthetic states (Lupu et al. 2024, "Behaviour
+distillation", arXiv 2406.15042): no gradient goes through the training of a network, so that states
+may be discrete, and each network has new initial weights.
 A pair of mazes is scored by value iteration networks with new initial weights that are trained on
 it alone and evaluated in mazes of the training levels. Good pairs are scored again with more
 networks, since the score of a lucky one falls.

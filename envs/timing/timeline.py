@@ -197,8 +197,8 @@ def is_composed(changes: Any) -> bool:
     """Return True if an argument `changes` holds more than pairs of time and change."""
     if isinstance(changes, TimedChange) or _is_timed_mapping(changes):
         return True
-    is_list = isinstance(changes, Sequence) and not isinstance(changes, str | bytes)
-    return is_list and any(_is_timed(item) for item in changes)
+    # Not any sequence: a huge range is refused by its first item, without a look at the others.
+    return isinstance(changes, list | tuple) and any(_is_timed(item) for item in changes)
 
 
 def pairs_of(changes: Any) -> list[tuple[Any, Any]]:
@@ -254,7 +254,7 @@ def _as_timed(item: TimedChange | Mapping[str, Any]) -> TimedChange:
     if ("change" in given) == ("changes" in given):
         raise ValueError(f"{shown(item)}; expected a 'change', or a list of 'changes'")
     several = given.pop("changes", None)
-    if several is not None and not (isinstance(several, Sequence) and several):
+    if several is not None and not (isinstance(several, list | tuple) and several):
         raise TypeError(f"changes={shown(several)}; expected a list of at least one")
     missing = [name for name in names if name not in given and name != "start"]
     if missing:

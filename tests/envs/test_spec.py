@@ -148,6 +148,7 @@ def test_endless_iterator_is_refused() -> None:
         ("DynaMaze-v0", {"layout": range(10**12)}),
         ("DynaMaze-v0", {"changes": range(10**12)}),
         ("DynaMaze-v0", {"changes": {5: {"goal": range(10**12)}}}),
+        ("DynaMaze-v0", {"changes": {"when": "every", "period": 5, "changes": range(10**12)}}),
         ("DynaMaze-v0", {"random_changes": {"probability": 0.1, "what": range(10**12)}}),
         ("DynaMazeGenerated-v0", {"size": range(3, 10**12)}),
         ("DynaMazeGenerated-v0", {"size": 63, "observation": {"kind": "rgb", "cell_size": 256}}),

@@ -15,7 +15,6 @@ from rich.console import Console
 from dynamaze.benchmarks.distillation.learner_maps import LearnerMaps
 from dynamaze.benchmarks.distillation.learner_runs import (
     ENVIRONMENT,
-    HELD_OUT,
     RUN_STEPS,
     TRAINING,
     MapExpert,
@@ -37,6 +36,7 @@ from dynamaze.benchmarks.harness.analysis.statistics import ratio_of_means
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
+from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.export.compiled.policy import build_policy
 from dynamaze.distill.files.card import Card, ReturnEstimate
@@ -54,6 +54,9 @@ GRU_LEARNING_RATE = 0.01
 """From 0.001, 0.003, 0.01 and 0.03: the loss of width 64 on training levels in the last 50 of 300
 steps, with 4 rounds of DAgger, is 1.24, 1.03, 0.62 and 0.59. The largest was not chosen, as steps
 that are good for a short training are too large for a long one."""
+
+EVALUATION = LevelRange(2 * 10**6, 10**6)
+"""Levels of the evaluation; the training and its settings were chosen without them."""
 
 SIZES, LARGER_SIZES = (9, 11), (13, 17, 21)
 """Sides of the mazes of the evaluation; none in training is longer than 9."""
@@ -170,7 +173,7 @@ def settings(config: LearnerConfig) -> Iterator[Setting]:
         generators |= {f"{size}x{size}": run_generator(size) for size in LARGER_SIZES}
         generators |= {f"9x9, {name}": each for name, each in OTHER_MAZES.items()}
     for name, generator in generators.items():
-        envs = adaptation_envs(generator, config.mazes)
+        envs = adaptation_envs(generator, config.mazes, EVALUATION)
         yield Setting(name, generator.shape, RUN_STEPS, envs)
     for env_id, steps in BOOK_MAZES.items() if config.transfer else ():
         envs = gym.make_vec(
@@ -233,7 +236,7 @@ def save(
         "share of the expert's reward. Student and expert know the geometry of the grid.",
         environment={"id": ENVIRONMENT, "observation": "index"},
         training=(TRAINING,),
-        held_out=(HELD_OUT,),
+        held_out=(EVALUATION,),
         normalised_return=estimate,
         size=size,
     )

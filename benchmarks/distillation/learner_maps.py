@@ -39,6 +39,8 @@ SHARE_KEPT = 0.1
 OWN_WEIGHT = 10.0
 """Weight of the label in the agent's own cell; those in the other cells have weight 1."""
 
+AGED_SHARE, LARGEST_POWER = 0.5, 1.45
+"""Share of the maps whose ages are raised to a power, and the largest: 400 becomes 5,926."""
 
 SITUATIONS = ("goal", "unknown", "known")
 """Situations of an agent: a goal is known; there are unknown cells; neither."""
@@ -51,8 +53,9 @@ class LearnerMaps:
     steps that falls during training (DAgger, Ross et al. 2011), and keeps some of the maps with the
     expert's best actions in all cells that are not believed to be walls. The situations have equal
     shares of a batch: of all maps only a twentieth have neither a goal nor an unknown cell, and
-    there the student must learn to look at what it has not seen for long. Runs begin and end within
-    a round, so that training resumes bit-identically.
+    there the student must learn to look at what it has not seen for long. Half of the maps are aged
+    (see `aged`), since the student shall also act in longer runs. Runs begin and end within a
+    round, so that training resumes bit-identically.
 
     Args:
         student: the student that is trained, a `MapValueIteration`.
@@ -134,9 +137,30 @@ class LearnerMaps:
             assert expert.memory is not None
             cells = stepper.observations[:, 0].astype(np.int64)
             chosen = stepper.acts & (rng.random(self.runs) < SHARE_KEPT)
-            kept.append(_maps(expert.memory[chosen], cells[chosen], planner))
+            states = aged(expert.memory[chosen], rng)
+            kept.append(_maps(states, cells[chosen], planner))
         envs.close()
         return {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
+
+
+def aged(states: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Return a copy of states, some of which are older: as if of longer runs.
+
+    Ages in such a map are raised to a random power. Their order stays, recent events stay recent,
+    and old ones have the ages of runs of thousands of steps.
+
+    Args:
+        states: (maps, numbers), see `map_state`.
+        rng: draws the maps, `AGED_SHARE` of them, and their powers, up to `LARGEST_POWER`.
+    """
+    older = states.copy()
+    memory = map_of(older)
+    power = rng.uniform(1.0, LARGEST_POWER, size=len(older))
+    power[rng.random(len(older)) >= AGED_SHARE] = 1.0
+    age = np.rint((memory.clock[:, None] - memory.time) ** power[:, None])
+    memory.clock[:] = np.rint(memory.clock**power)
+    memory.time[:] = memory.clock[:, None] - age
+    return older
 
 
 def _maps(states: Float32Array, cells: IntArray, planner: PathPlanner) -> Columns:

@@ -12,9 +12,12 @@ import pytest
 from dynamaze.agents.mapping.paths import PathPlanner, best_actions_everywhere
 from dynamaze.benchmarks.distillation import learner
 from dynamaze.benchmarks.distillation.learner_maps import (
+    AGED_SHARE,
+    LARGEST_POWER,
     OWN_WEIGHT,
     SITUATIONS,
     LearnerMaps,
+    aged,
     situations,
 )
 from dynamaze.benchmarks.distillation.learner_runs import (
@@ -27,6 +30,7 @@ from dynamaze.benchmarks.distillation.learner_runs import (
 )
 from dynamaze.benchmarks.distillation.learner_sequences import LearnerSequences
 from dynamaze.common.map_memory import BUMPED, MapMemory, move_targets
+from dynamaze.distill.core.map_state import map_of
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.students import load_card, load_student, to_stored
@@ -85,6 +89,28 @@ def test_situations_have_equal_shares() -> None:
     assert len(counts) == len(SITUATIONS)
     # 200 expected of each, with a deviation of 11.5: 5.2 of them are a false alarm in 10^6
     assert (abs(counts - 200) < 60).all()
+
+
+def test_aged_maps_are_those_of_longer_runs() -> None:
+    cells, clock = 25, 400
+    states = np.zeros((400, 2 * cells + 2), dtype=np.float32)
+    memory = map_of(states)
+    memory.event[:], memory.clock[:] = np.arange(cells) % 4, clock
+    memory.time[:] = np.random.default_rng(0).integers(clock + 1, size=(400, cells))
+    memory.time[:, :3] = [clock, clock - 1, 0]
+    before = states.copy()
+    older = map_of(aged(states, np.random.default_rng(1)))
+    np.testing.assert_array_equal(states, before)
+    np.testing.assert_array_equal(older.event, memory.event)
+    is_older = older.clock > clock
+    np.testing.assert_array_equal(older.time[~is_older], memory.time[~is_older])
+    assert abs(is_older.mean() - AGED_SHARE) < 0.125  # 5 deviations
+    age, found = clock - memory.time, older.clock[:, None] - older.time
+    assert (found[:, 0] == 0).all()
+    assert (found[:, 1] == 1).all()
+    assert (found >= age).all()
+    assert (np.diff(np.take_along_axis(found, age.argsort(axis=1), axis=1)) >= 0).all()
+    assert 5000 < found.max() <= np.rint(clock**LARGEST_POWER)
 
 
 def test_training_resumes_bit_identically(tmp_path: Path) -> None:

@@ -63,9 +63,7 @@ def distance_sections(table: Table | None, policy: str, mazes: str = "mazes") ->
         columns = [rows_where(own, nearest=first) for first in nearest]
         ranges = [_mean_range(column) for column in columns]
         rates = {
-            f"success rate, {name}": [
-                _rate(rows_where(column, **{policy: name})) for column in columns
-            ]
+            str(name): [_rate(rows_where(column, **{policy: name})) for column in columns]
             for name in distinct(own, policy)
         }
         label = kind if mazes == "mazes" else f"{kind} {mazes}"

@@ -122,17 +122,24 @@ def distance_lines(
 ) -> list[tuple[str, ...]]:
     """Return the table of success rates by distance, in the one format of this package.
 
+    A line has a range of distances, its fractions of the cells and of the optimal return, which is
+    the weight in the normalised return, and a success rate. Of several policies each has its lines,
+    and its name stands in the first.
+
     Args:
-        ranges: of any of the policies: the first three lines are their distances, and the fractions
-            of the cells and of the optimal return, which is the weight in the normalised return.
+        ranges: of any of the policies.
         rates: for each policy, by name, its success rate in each of the ranges.
     """
-    return [
-        ("steps to the goal", *(each.name for each in ranges)),
-        ("share of cells", *(f"{each.cells:.1%}" for each in ranges)),
-        ("weight in return", *(f"{each.weight:.1%}" for each in ranges)),
-        *((name, *cells) for name, cells in rates.items()),
-    ]
+    head = ("steps to the goal", "share of cells", "weight in return", "success rate")
+    own = [(each.name, f"{each.cells:.1%}", f"{each.weight:.1%}") for each in ranges]
+    if len(rates) == 1:
+        (cells,) = rates.values()
+        return [head, *((*about, cell) for about, cell in zip(own, cells, strict=True))]
+    lines = [("", *head)]
+    for policy, cells in rates.items():
+        names = (policy, *[""] * (len(ranges) - 1))
+        lines += [(name, *about, cell) for name, about, cell in zip(names, own, cells, strict=True)]
+    return lines
 
 
 def rate_texts(ranges: Sequence[DistanceRange], digits: int = 2) -> list[str]:

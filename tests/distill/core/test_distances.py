@@ -43,11 +43,19 @@ def test_range_ends_grow_with_the_distance() -> None:
 
 def test_lines_have_one_format() -> None:
     ranges = success_by_distance(np.arange(1, 41), np.arange(40) < 30, np.arange(40), gamma=1)
-    assert distance_lines(ranges, {"success rate": rate_texts(ranges, 0)}) == [
-        ("steps to the goal", "1-10", "11-30", "31-60"),
-        ("share of cells", "25.0%", "50.0%", "25.0%"),
-        ("weight in return", "25.0%", "50.0%", "25.0%"),
-        ("success rate", "100% [72, 100]", "100% [84, 100]", "0% [0, 28]"),
+    rates = rate_texts(ranges, 0)
+    head = ("steps to the goal", "share of cells", "weight in return", "success rate")
+    lines = [
+        ("1-10", "25.0%", "25.0%", "100% [72, 100]"),
+        ("11-30", "50.0%", "50.0%", "100% [84, 100]"),
+        ("31-60", "25.0%", "25.0%", "0% [0, 28]"),
+    ]
+    assert distance_lines(ranges, {"student": rates}) == [head, *lines]
+    several = distance_lines(ranges, {"student": rates, "teacher": ["-"] * 3})
+    assert several[:3] == [("", *head), ("student", *lines[0]), ("", *lines[1])]
+    assert several[4:] == [
+        ("teacher", *lines[0][:3], "-"),
+        *(("", *each[:3], "-") for each in lines[1:]),
     ]
 
 

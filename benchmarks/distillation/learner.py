@@ -55,7 +55,7 @@ GRU_LEARNING_RATE = 0.01
 steps, with 4 rounds of DAgger, is 1.24, 1.03, 0.62 and 0.59. The largest was not chosen, as steps
 that are good for a short training are too large for a long one."""
 
-EVALUATION = LevelRange(2 * 10**6, 10**6)
+EVALUATION = LevelRange(3 * 10**6, 10**6)
 """Levels of the evaluation; the training and its settings were chosen without them."""
 
 SIZES, LARGER_SIZES = (9, 11), (13, 17, 21)

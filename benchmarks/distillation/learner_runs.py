@@ -10,7 +10,12 @@ import gymnasium as gym
 import numpy as np
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.mapping.paths import PathPlanner, best_actions_at
+from dynamaze.agents.mapping.paths import (
+    PathPlanner,
+    best_actions_at,
+    best_actions_everywhere,
+    path_lengths,
+)
 from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.core.map_state import MapKeeper, grid_targets, known_grid, map_of
@@ -136,6 +141,13 @@ def play(policy: Any, stepper: RunStepper, rng: np.random.Generator | None = Non
     return stepper.rewards
 
 
+class Labels(NamedTuple):
+    """Labels of all cells of some maps."""
+
+    best: BoolArray  # (maps, cells, actions) True for the best actions; none without a label
+    length: IntArray  # (maps, cells) moves of the path that they begin; 0 without a label
+
+
 class MapExpert(MapKeeper):
     """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
 
@@ -146,8 +158,22 @@ class MapExpert(MapKeeper):
     def best_actions(self, observations: Any) -> BoolArray:
         """Record the observations, and return (runs, actions) True for the best actions."""
         states = self.record(observations)
-        planner = PathPlanner.of(grid_targets(known_grid(self.grid)))
-        return best_actions_at(planner, map_of(states), states[:, -1].astype(np.int64) - 1)
+        return best_actions_at(self._planner, map_of(states), states[:, -1].astype(np.int64) - 1)
+
+    def labels(self, states: Float32Array, chosen: BoolArray) -> Labels:
+        """Return the labels of maps.
+
+        Args:
+            states: (maps, numbers), see `map_state`: those of some runs, or older ones.
+            chosen: (runs,) True for these runs; not used, as a map has all that the expert knows.
+        """
+        memory = map_of(states)
+        best = best_actions_everywhere(self._planner, memory)
+        return Labels(best, path_lengths(self._planner, memory, best))
+
+    @property
+    def _planner(self) -> PathPlanner:
+        return PathPlanner.of(grid_targets(known_grid(self.grid)))
 
 
 def uniform(best: BoolArray) -> FloatArray:

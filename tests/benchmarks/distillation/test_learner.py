@@ -105,7 +105,10 @@ def test_aged_maps_are_those_of_longer_runs() -> None:
     is_older = older.clock > clock
     np.testing.assert_array_equal(older.time[~is_older], memory.time[~is_older])
     assert abs(is_older.mean() - AGED_SHARE) < 0.125  # 5 deviations
+    is_wall = memory.event == BUMPED
     age, found = clock - memory.time, older.clock[:, None] - older.time
+    np.testing.assert_array_equal(found[is_wall], age[is_wall])
+    age, found = age[:, ~is_wall[0]], found[:, ~is_wall[0]]
     assert (found[:, 0] == 0).all()
     assert (found[:, 1] == 1).all()
     assert (found >= age).all()

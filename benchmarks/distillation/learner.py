@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -18,6 +18,7 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     RUN_STEPS,
     TRAINING,
     MapExpert,
+    MapTeacher,
     Runs,
     RunStepper,
     adaptation_envs,
@@ -25,6 +26,7 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     run_generator,
 )
 from dynamaze.benchmarks.distillation.learner_sequences import LearnerSequences
+from dynamaze.benchmarks.distillation.learner_tables import TableTeacher
 from dynamaze.benchmarks.distillation.training import (
     TrainingConfig,
     begin_training,
@@ -47,6 +49,9 @@ from dynamaze.distill.students.map_value_iteration import MapValueIteration, wit
 from dynamaze.distill.students.quantise import quantised, size_in_bytes
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation import MazeGenerator
+
+TEACHERS: dict[str, Callable[[], MapTeacher]] = {"expert": MapExpert, "learner": TableTeacher}
+"""Teachers of a batch of runs, by name."""
 
 LEARNING_RATE = 0.05
 
@@ -77,7 +82,7 @@ BOOK_RUNS = 20
 
 @dataclass(frozen=True)
 class LearnerConfig(TrainingConfig):
-    """Distil an expert that learns mazes into a student that learns them too, with frozen weights.
+    """Distil a teacher that learns mazes into a student that learns them too, with frozen weights.
 
     The student observes its cell, its last action and last reward, never the maze. It keeps a map
     and plans on it with 43 trained numbers; a second file has its form of 24 integers in 28 bytes.
@@ -86,14 +91,18 @@ class LearnerConfig(TrainingConfig):
 
     With `--student gru` a recurrent network takes its place, with the same teacher, levels and
     steps. It observes the same, but has no map.
+
+    With `--teacher learner` the labels are those of an optimistic Dyna-Q with a table, which learns
+    along the student's own runs: there is no expert.
     """
 
     output: OutputFile = Path("learner.safetensors")
     steps: Steps = 4000
     mazes: Mazes = 300
     """Held-out runs of each kind for the evaluation, each in a maze of its own."""
-    teacher: Literal["expert"] = "expert"
-    """The teacher: the expert, which explores optimistically on its own map."""
+    teacher: Literal["expert", "learner"] = "expert"
+    """The teacher: the expert, which explores optimistically on its own map; or learners, with a
+    table of each maze."""
     student: Literal["map_value_iteration", "gru"] = "map_value_iteration"
     """The student: one that plans on a map, or a recurrent network as a reference."""
     width: Annotated[int, Range(1, limit=1024)] = 64
@@ -118,6 +127,8 @@ def main(config: LearnerConfig) -> None:
         ValueError: for a number outside its range, or a checkpoint of other settings.
         OSError: if the output folder cannot be written.
     """
+    if config.student == "gru" and config.teacher == "learner":
+        raise ValueError("--student gru with --teacher learner; expected the expert for a network")
     console = begin_training(config)
     began = time.process_time()
     student = train(config, console)
@@ -127,12 +138,15 @@ def main(config: LearnerConfig) -> None:
         students["small"] = quantised(with_exact_moves(student))
     shares: dict[str, IntervalEstimate] = {}  # in the first setting
     for setting in settings(config):
-        runs = play_all(students, setting, seed=config.seed)
+        runs = play_all(config, students, setting)
         expert = runs.pop("expert")
         console.print(f"{setting.name}: the expert's reward {expert.reward.mean():.2f} a run")
         for name, found in runs.items():
             console.print(f"  {name}: {shares_text(found, expert)}", soft_wrap=True)
             shares.setdefault(name, ratio_of_means(found.reward, expert.reward))
+            if "learner" in runs and name != "learner":
+                text = ratios_text(found, runs["learner"])
+                console.print(f"  {name}: times the learner's reward {text}", soft_wrap=True)
     for name, each in students.items():
         stem = config.output.stem if each is student else f"{config.output.stem}-{name}"
         save(config, each, shares.get(name), config.output.with_stem(stem), console)
@@ -152,7 +166,7 @@ def train(config: LearnerConfig, console: Console) -> Student:
         source = LearnerSequences(student)
     else:
         student, rate = MapValueIteration(seed=config.seed), LEARNING_RATE
-        source = LearnerMaps(student)
+        source = LearnerMaps(student, TEACHERS[config.teacher])
     distiller = Distiller(
         student,
         source,
@@ -184,30 +198,36 @@ def settings(config: LearnerConfig) -> Iterator[Setting]:
         yield Setting(env_id, (layout.rows, layout.cols), steps, envs)
 
 
-def play_all(students: dict[str, Any], setting: Setting, *, seed: int) -> dict[str, Runs]:
-    """Play the runs of a setting with the expert and each student."""
+def play_all(config: LearnerConfig, students: dict[str, Any], setting: Setting) -> dict[str, Runs]:
+    """Play the runs of a setting with the expert, the teacher and each student."""
     policies = {
         name: each if isinstance(each, ExperienceGRU) else build_policy(to_stored(each))
         for name, each in students.items()
     }
     found = {}
-    for name, policy in {"expert": MapExpert(), **policies}.items():
+    teachers = {name: TEACHERS[name]() for name in dict.fromkeys(("expert", config.teacher))}
+    for name, policy in {**teachers, **policies}.items():
         set_status(f"evaluation: {setting.name}, {name}")
         policy.grid = setting.grid
-        # ties of the expert are broken at random
-        rng = np.random.default_rng(seed) if name == "expert" else None
-        found[name] = play(policy, RunStepper(setting.envs, setting.steps, seed=seed), rng)
+        # ties of teachers are broken at random
+        rng = np.random.default_rng(config.seed) if name in teachers else None
+        found[name] = play(policy, RunStepper(setting.envs, setting.steps, seed=config.seed), rng)
     setting.envs.close()
     return found
 
 
 def shares_text(runs: Runs, expert: Runs) -> str:
     """Return the share of the expert's reward as text, in all steps and after the change."""
+    return f"share of the expert's reward {ratios_text(runs, expert)}"
+
+
+def ratios_text(runs: Runs, others: Runs) -> str:
+    """Return the ratio of the rewards of two agents, in all steps and after the change."""
     whole, after = (
-        "{:.3f} [{:.3f}, {:.3f}]".format(*ratio_of_means(own, others))
-        for own, others in zip(runs, expert, strict=True)
+        "{:.3f} [{:.3f}, {:.3f}]".format(*ratio_of_means(own, other))
+        for own, other in zip(runs, others, strict=True)
     )
-    return f"share of the expert's reward {whole}, after the change {after}"
+    return f"{whole}, after the change {after}"
 
 
 def save(
@@ -230,10 +250,13 @@ def save(
         student.num_parameters, size_in_bytes(student).total, student.multiply_adds((3, 9, 9))
     )
     options = f"--student gru --width {config.width} " if config.student == "gru" else ""
+    teacher = "an expert that explores optimistically on its own map"
+    if config.teacher == "learner":
+        options, teacher = "--teacher learner ", "learners with a table, along the student's runs"
     card = Card(
         made=f"By `dynamaze distill learner {options}--steps {config.steps} --seed {config.seed}`, "
-        "from an expert that explores optimistically on its own map. The normalised return is the "
-        "share of the expert's reward. Student and expert know the geometry of the grid.",
+        f"from {teacher}. The normalised return is the share of the reward of an expert that plans "
+        "on a map. Student and expert know the geometry of the grid.",
         environment={"id": ENVIRONMENT, "observation": "index"},
         training=(TRAINING,),
         held_out=(EVALUATION,),

@@ -1,4 +1,4 @@
-"""Batches of maps from runs of a student and its expert, labelled by the expert (DAgger)."""
+"""Batches of maps from runs of a student and its teacher, labelled by the teacher (DAgger)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dynamaze.benchmarks.distillation.learner_runs import (
     TRAINING_SIZES,
     Labels,
     MapExpert,
+    MapTeacher,
     RunStepper,
     adaptation_envs,
     mixed_steps,
@@ -47,11 +48,11 @@ SITUATIONS = ("goal", "unknown", "known")
 
 
 class LearnerMaps:
-    """Batch source of maps that a student meets while it learns a maze, labelled by the expert.
+    """Batch source of maps that a student meets while it learns a maze, labelled by a teacher.
 
-    Each round plays new runs with the student of that moment, or with the expert at a share of the
+    Each round plays new runs with the student of that moment, or with the teacher at a share of the
     steps that falls during training (DAgger, Ross et al. 2011), and keeps some of the maps with the
-    expert's best actions in all cells that are not believed to be walls. The situations have equal
+    teacher's best actions in all cells that are not believed to be walls. The situations have equal
     shares of a batch: of all maps only a twentieth have neither a goal nor an unknown cell, and
     there the student must learn to look at what it has not seen for long. Half of the maps are aged
     (see `aged`), since the student shall also act in longer runs. Runs begin and end within a
@@ -74,7 +75,7 @@ class LearnerMaps:
     def __init__(
         self,
         student: Any,
-        teacher: Callable[[], Any] = MapExpert,
+        teacher: Callable[[], MapTeacher] = MapExpert,
         *,
         sizes: Sequence[int] = TRAINING_SIZES,
         rounds: int = ROUNDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -148,12 +149,29 @@ class Labels(NamedTuple):
     length: IntArray  # (maps, cells) moves of the path that they begin; 0 without a label
 
 
-class MapExpert(MapKeeper):
-    """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
+class MapTeacher(MapKeeper):
+    """Base class of teachers of a batch of runs, which keep the student's map beside."""
+
+    @abstractmethod
+    def best_actions(self, observations: Any) -> BoolArray:
+        """Record the observations, and return (runs, actions) True for the best actions."""
+
+    @abstractmethod
+    def labels(self, states: Float32Array, chosen: BoolArray) -> Labels:
+        """Return the labels of maps.
+
+        Args:
+            states: (maps, numbers), see `map_state`: those of some runs, or older ones.
+            chosen: (runs,) True for these runs.
+        """
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return (runs, actions): the best actions, with equal probabilities."""
         return uniform(self.best_actions(observations))
+
+
+class MapExpert(MapTeacher):
+    """Expert that explores optimistically on its own map (`MapExplorer`), for a batch of runs."""
 
     def best_actions(self, observations: Any) -> BoolArray:
         """Record the observations, and return (runs, actions) True for the best actions."""
@@ -161,12 +179,7 @@ class MapExpert(MapKeeper):
         return best_actions_at(self._planner, map_of(states), states[:, -1].astype(np.int64) - 1)
 
     def labels(self, states: Float32Array, chosen: BoolArray) -> Labels:
-        """Return the labels of maps.
-
-        Args:
-            states: (maps, numbers), see `map_state`: those of some runs, or older ones.
-            chosen: (runs,) True for these runs; not used, as a map has all that the expert knows.
-        """
+        """Return the labels of maps, which have all that the expert knows."""
         memory = map_of(states)
         best = best_actions_everywhere(self._planner, memory)
         return Labels(best, path_lengths(self._planner, memory, best))
@@ -182,29 +195,29 @@ def uniform(best: BoolArray) -> FloatArray:
 
 
 def mixed_steps(
-    policy: Any, expert: MapExpert, stepper: RunStepper, share: float, rng: np.random.Generator
+    policy: Any, teacher: MapTeacher, stepper: RunStepper, share: float, rng: np.random.Generator
 ) -> Iterator[BoolArray]:
-    """Play runs to their end by a policy, an expert and a few random actions (DAgger).
+    """Play runs to their end by a policy, a teacher and a few random actions (DAgger).
 
     Args:
         policy: a policy with a memory of the maze.
-        expert: the expert, which observes the same.
+        teacher: the teacher, which observes the same.
         stepper: the runs, not begun.
-        share: probability that the expert acts at a step.
+        share: probability that the teacher acts at a step.
         rng: source of randomness.
 
     Yields:
-        (runs, actions) True for the expert's best actions, before each step. The expert's memory
-        is that of the maps which have them.
+        (runs, actions) True for the teacher's best actions, before each step. Its memory is that of
+        the maps which have them.
     """
     runs = len(stepper.acts)
     while not stepper.is_over:
-        for each in (policy, expert):
+        for each in (policy, teacher):
             each.reset(stepper.episode_start)
         actions = policy.action_logits(stepper.observations).argmax(axis=1)
-        best = expert.best_actions(stepper.observations)
-        by_expert = rng.random(runs) < share
-        actions[by_expert] = sample_actions(uniform(best[by_expert]), rng)
+        best = teacher.best_actions(stepper.observations)
+        by_teacher = rng.random(runs) < share
+        actions[by_teacher] = sample_actions(uniform(best[by_teacher]), rng)
         at_random = rng.random(runs) < RANDOM_SHARE
         actions[at_random] = rng.integers(4, size=int(at_random.sum()))
         yield best

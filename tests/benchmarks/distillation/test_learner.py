@@ -171,6 +171,21 @@ def test_command_writes_recurrent_student(
     assert "--student gru --width 6 --steps 4 --seed 0" in found.card.made
 
 
+def test_command_learns_from_learners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(learner, "LearnerMaps", partial(LearnerMaps, **SMALL))
+    monkeypatch.setattr(learner, "SIZES", (5,))
+    options: dict[str, Any] = {"output": tmp_path / "s.safetensors", "teacher": "learner"}
+    learner.main(learner.LearnerConfig(**options, steps=4, mazes=3))
+    printed = capsys.readouterr().out
+    assert printed.count("share of the expert's reward") == 3
+    assert printed.count("times the learner's reward") == 2
+    assert "--teacher learner --steps 4" in load_card(tmp_path / "s.safetensors").made
+    with pytest.raises(ValueError, match="--student gru with --teacher learner"):
+        learner.main(learner.LearnerConfig(**options, student="gru"))
+
+
 def test_settings_of_transfer() -> None:
     config = learner.LearnerConfig(mazes=2, transfer=True)
     found = {setting.name: setting for setting in learner.settings(config)}

@@ -40,7 +40,7 @@ SHARE_KEPT = 0.1
 OWN_WEIGHT = 10.0
 """Weight of the label in the agent's own cell; those in the other cells have weight 1."""
 
-AGED_SHARE, LARGEST_POWER = 0.5, 1.45
+AGED_SHARE, LARGEST_POWER = 0.2, 1.45
 """Share of the maps that are aged, and the largest power of their ages: 400 becomes 5,926."""
 
 SITUATIONS = ("goal", "unknown", "known")
@@ -54,7 +54,7 @@ class LearnerMaps:
     steps that falls during training (DAgger, Ross et al. 2011), and keeps some of the maps with the
     teacher's best actions in all cells that are not believed to be walls. The situations have equal
     shares of a batch: of all maps only a twentieth have neither a goal nor an unknown cell, and
-    there the student must learn to look at what it has not seen for long. Half of the maps are aged
+    there the student must learn to look at what it has not seen for long. A fifth of the maps is aged
     (see `aged`), since the student shall also act in longer runs. Runs begin and end within a
     round, so that training resumes bit-identically.
 

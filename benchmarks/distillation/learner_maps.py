@@ -54,8 +54,8 @@ class LearnerMaps:
     steps that falls during training (DAgger, Ross et al. 2011), and keeps some of the maps with the
     teacher's best actions in all cells that are not believed to be walls. The situations have equal
     shares of a batch: of all maps only a twentieth have neither a goal nor an unknown cell, and
-    there the student must learn to look at what it has not seen for long. A fifth of the maps is aged
-    (see `aged`), since the student shall also act in longer runs. Runs begin and end within a
+    there the student must learn to look at what it has not seen for long. A fifth of the maps is
+    aged (see `aged`), since the student shall also act in longer runs. Runs begin and end within a
     round, so that training resumes bit-identically.
 
     Args:

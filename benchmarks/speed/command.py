@@ -93,10 +93,10 @@ def speed_grid(rows: Iterable[SpeedRow]) -> Grid:
         grid.add_column(name, no_wrap=name.startswith("met"))
     for row in rows:
         met = ("yes" if row.met else "NO") if row.target else ""
-        name, target = (Padding(text, (0, 0, 0, 2)) for text in (row.baseline, row.target))
+        baseline, target = (Padding(text, (0, 0, 0, 2)) for text in (row.baseline, row.target))
         if row.baseline or row.ratio:
             grid.add_row(row.measurement, row.speed, row.ratio, met)
-            grid.add_row(name, row.baseline_speed, target, "")
+            grid.add_row(baseline, row.baseline_speed, target, "")
         else:
             grid.add_row(row.measurement, row.speed, target, met)
     return grid

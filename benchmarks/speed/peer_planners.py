@@ -265,7 +265,9 @@ def mctx_search(table: Any, start: int, batch: int) -> Callable[[int], Any]:
         start: state of the decisions.
         batch: decisions at once.
     """
-    jax, jnp, mctx = (import_module(name) for name in ("jax", "jax.numpy", "mctx"))
+    jax: Any = import_module("jax")
+    jnp: Any = import_module("jax.numpy")
+    mctx: Any = import_module("mctx")
     num_actions = 4
     next_state, reward, terminated = (
         jnp.asarray(column).reshape(-1, num_actions)
@@ -283,7 +285,6 @@ def mctx_search(table: Any, start: int, batch: int) -> Callable[[int], Any]:
         )
         return output, next_state[state, action]
 
-    @jax.jit
     def search(key: Any) -> Any:
         states = jnp.full(batch, start, next_state.dtype)
         root = mctx.RootFnOutput(prior_logits=no_prior, value=no_value, embedding=states)
@@ -291,11 +292,12 @@ def mctx_search(table: Any, start: int, batch: int) -> Callable[[int], Any]:
             None, key, root, follow, SIMULATIONS, max_depth=DEPTH, dirichlet_fraction=0.0
         ).action
 
+    compiled_search = jax.jit(search)
     keys = jax.random.split(jax.random.PRNGKey(0), DECISIONS)
 
     def decide_often(decisions: int) -> Any:
         for key in keys[:decisions]:
-            actions = search(key).block_until_ready()
+            actions = compiled_search(key).block_until_ready()
         return np.asarray(actions)
 
     return decide_often

@@ -166,7 +166,8 @@ def gpytorch_posterior(inputs: FloatArray, targets: FloatArray, queries: FloatAr
     Its three outputs are a batch of processes, in double precision and by Cholesky factors, as
     ours.
     """
-    torch, gpytorch = import_module("torch"), import_module("gpytorch")
+    torch: Any = import_module("torch")
+    gpytorch: Any = import_module("gpytorch")
     batch = torch.Size([targets.shape[1]])
     offset, spread = targets.mean(axis=0), targets.std(axis=0)
     rows = torch.from_numpy(inputs).expand(*batch, *inputs.shape)

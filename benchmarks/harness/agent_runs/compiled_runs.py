@@ -63,7 +63,7 @@ prepared. The number does not influence the results."""
 CHUNK_SECONDS = 0.2
 """Seconds between two returns to Python, about: only there signals and time limits are handled."""
 
-FIRST_CHUNK, CHUNK_GROWTH = 64, 8
+FIRST_CHUNK, CHUNK_GROWTH = 256, 16
 """Steps of the first chunk of a run, and the largest ratio of a chunk to the one before."""
 
 FIRST_NUMBERS = 64

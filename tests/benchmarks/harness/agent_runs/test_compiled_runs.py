@@ -207,13 +207,13 @@ def test_slow_steps_make_short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(compiled_runs, "run_chunk", run_chunk)
     monkeypatch.setattr(compiled_runs.time, "perf_counter", lambda: next(clock))
-    run_one(DynaQ("DynaMaze-v0", seed=0), 100, 0)  # each chunk takes a second
-    assert sizes == [64, 12, 2] + 22 * [1]
+    run_one(DynaQ("DynaMaze-v0", seed=0), 330, 0)  # each chunk takes a second
+    assert sizes == [256, 51, 10, 2] + 11 * [1]
 
 
 @pytest.mark.parametrize(
     ("steps", "seconds", "expected"),
-    [(64, 1e-4, 512), (10_000, 0.1, 20_000), (1000, 0.4, 500), (1, 3.0, 1), (0, 0.0, 1)],
+    [(64, 1e-4, 1024), (10_000, 0.1, 20_000), (1000, 0.4, 500), (1, 3.0, 1), (0, 0.0, 1)],
 )
 def test_next_chunk_follows_speed(steps: int, seconds: float, expected: int) -> None:
     assert compiled_runs.next_chunk(steps, seconds) == expected

@@ -33,6 +33,7 @@ from dynamaze.common.map_memory import (
     NUM_EVENTS,
     REWARDED,
     MapMemory,
+    contradicts,
     move_targets,
     record_moves,
     record_presences,
@@ -81,6 +82,9 @@ class MapExplorer(Agent):
 
     Attributes:
         model: the map, a `GridMap`.
+        reported_changes: the real steps, from 0, at which the map was contradicted: a wall was
+            open, a free cell closed, or a reward came or stayed away where it did not before. After
+            one change it may be contradicted in several places; slips contradict it, too.
 
     Raises:
         ValueError: for a number outside its range, an unknown shape, or one that does not fit the
@@ -116,6 +120,12 @@ class MapExplorer(Agent):
             seed=seed,
             config={"shape": list(grid.shape)},
         )
+
+    @property
+    def reported_changes(self) -> list[int]:
+        """Real steps, from 0, at which the map was contradicted, ascending."""
+        steps: list[int] = self.model.contradictions.tolist()
+        return steps
 
 
 class GridRows:
@@ -199,6 +209,7 @@ class GridMap(Stateful):
     Attributes:
         memory: `MapMemory` of one run.
         targets: (cells, actions) of `move_targets`.
+        contradictions: (contradictions,) moves, from 0, that contradicted the map.
 
     Raises:
         ValueError: for another number of displacements than of actions.
@@ -206,7 +217,8 @@ class GridMap(Stateful):
 
     observes = "discrete"
     capabilities: ClassVar[frozenset[str]] = frozenset({"predict"})
-    state_fields: ClassVar = {"memory": ""}
+    state_fields: ClassVar = {"memory": "", "contradictions": "contradictions"}
+    growing_fields = ("contradictions",)
 
     def __init__(self, grid: GridRows, displacements: Sequence[Sequence[int]]) -> None:
         moves = [tuple(move) for move in displacements]
@@ -218,6 +230,7 @@ class GridMap(Stateful):
                 f"{grid.num_actions} actions"
             )
         self.memory = MapMemory.empty(len(self.targets))
+        self.contradictions: IntArray = np.zeros(0, dtype=np.int64)
 
     def update(self, transitions: Transitions) -> None:
         """Record real transitions, in their order.
@@ -233,6 +246,8 @@ class GridMap(Stateful):
         )
         columns = before, transitions.action.astype(np.int64), transitions.reward, after
         for i in range(len(before)):
+            if contradicts(self.memory, self.targets, 0, *(column[i] for column in columns)):
+                self.contradictions = np.append(self.contradictions, self.memory.clock[0])
             one = (np.ascontiguousarray(column[i : i + 1]) for column in columns)
             record_moves(self.memory, self.targets, *one)
 
@@ -273,7 +288,7 @@ class GridMap(Stateful):
         """Check a restored memory.
 
         Raises:
-            ValueError: for an event that does not exist, or a time that has not come.
+            ValueError: for an event that does not exist, or a time or move that has not come.
         """
         memory: MapMemory = restored["memory"]
         if not 0 <= memory.event.min() <= memory.event.max() < NUM_EVENTS:
@@ -285,6 +300,12 @@ class GridMap(Stateful):
             raise ValueError(
                 f"times from {memory.time.min()} to {memory.time.max()}; expected 0 to "
                 f"{memory.clock.max()}"
+            )
+        moves: IntArray = restored["contradictions"]
+        if (np.diff(moves, prepend=-1, append=memory.clock[0]) < 1).any():
+            raise ValueError(
+                f"contradictions {shown(moves.tolist())}; expected ascending moves from 0 to "
+                f"{memory.clock[0] - 1}"
             )
 
 

@@ -19,11 +19,13 @@ from dynamaze.benchmarks.adaptation.agent_factories import constructor_of
 from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSetting
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_tables import NAME, label_of
+from dynamaze.benchmarks.harness.agent_runs.resolver import StoredAgent
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import figure_content, read_tables
 from dynamaze.common.atomic_files import write_together
 from dynamaze.common.options import OutputFolder
+from dynamaze.distill.files.builtin_students import PREFIX
 
 COMMAND = "dynamaze bench run adaptation"
 
@@ -147,26 +149,33 @@ def card(tables: Tables, agent: str) -> str:
 
 
 def _setting_rows(table: Table, agent: str) -> Lines:
-    """Return a line for each setting with the numbers of both tables of it."""
+    """Return a line for each setting with the numbers of all tables of it."""
     lines: Lines = []
     for setting in distinct(rows_where(table, agent=agent), "setting"):
         rows = rows_where(table, setting=setting)
-        both = suite_tables.setting_sections(setting, rows)
+        tables = suite_tables.setting_sections(setting, rows)
         cells: list[str] = []
         for columns, shown in (
-            (suite_tables.SETTING_COLUMNS, both[setting]),
-            (suite_tables.CHANGE_COLUMNS, both.get(suite_tables.change_title(setting), [])),
+            (suite_tables.SETTING_COLUMNS, tables[setting]),
+            (suite_tables.CHANGE_COLUMNS, tables.get(suite_tables.change_title(setting), [])),
+            (suite_tables.REPORT_COLUMNS, tables.get(suite_tables.report_title(setting), [])),
         ):
             own = next((line for line in shown[1:] if line[0] == label_of(agent)), None)
             cells += own[1 if not cells else 2 :] if own else [""] * (len(columns) - 2)
         lines.append((setting, *cells))
-    heading = (*suite_tables.SETTING_COLUMNS[1:], *suite_tables.CHANGE_COLUMNS[2:])
+    heading = (
+        *suite_tables.SETTING_COLUMNS[1:],
+        *suite_tables.CHANGE_COLUMNS[2:],
+        *suite_tables.REPORT_COLUMNS[2:],
+    )
     return [("setting", *heading), *lines]
 
 
 def call_of(make: Any) -> str:
     """Return the call that makes an agent of the suite, as text; the discount is the setting's."""
     kind = constructor_of(make)
+    if isinstance(kind, StoredAgent):
+        return f"{PREFIX}{kind.path.stem}"
     name = kind if isinstance(kind, str) else kind.__name__
     arguments = make.keywords if isinstance(make, partial) else {}
     return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"

@@ -6,8 +6,9 @@ act greedily: every pair counts as worth 1 until it is tried, which no reward of
 LoCA and Taxi one does). Where observations are vectors, action values are linear in tile-coded
 features, and agents that need a table cannot serve.
 
-The oracle sees the maze, and the expert is told its geometry; beside them must stand that the
-others are told neither.
+The oracle sees the maze, the expert is told its geometry, and the built-in student was distilled
+from that expert; beside them must stand that the others are told neither. The student learns by its
+map alone: its weights are frozen.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from dynamaze.benchmarks.adaptation.agent_factories import (
 )
 from dynamaze.benchmarks.adaptation.agents import Oracle
 from dynamaze.benchmarks.adaptation.suite_runs import RunAgent
-from dynamaze.benchmarks.harness.agent_runs.resolver import RandomAgent
+from dynamaze.benchmarks.harness.agent_runs.resolver import RandomAgent, StoredAgent
 
 LEARNING: dict[str, Any] = {"learning_rate": 0.5, "epsilon": 0.1}
 PLANNING: dict[str, Any] = {**LEARNING, "planning_steps": 50}
 GREEDY: dict[str, Any] = {"learning_rate": 0.5, "epsilon": 0.0}
 OPTIMISTIC: dict[str, Any] = {**GREEDY, "initial_value": 1.0}
 
-RANDOM, EXPERT, ORACLE = "random", "expert", "oracle"
+RANDOM, STUDENT, EXPERT, ORACLE = "random", "student", "expert", "oracle"
 
 TUNED = "_tuned"
 """End of the name of an agent with tuned arguments."""
@@ -110,6 +111,11 @@ SUITE_AGENTS = {
     "dqn": SuiteAgent("DQN (SB3)", partial(sb3_algorithm, "DQN", **DQN), is_slow=True),
     "ppo": SuiteAgent("PPO (SB3)", partial(sb3_algorithm, "PPO", n_steps=128), is_slow=True),
     "dyna_dqn": SuiteAgent("Dyna on DQN (SB3)", DynaDQN, is_slow=True),
+    STUDENT: SuiteAgent(
+        "student with a map (built-in)",
+        partial(without_gamma, StoredAgent.of("builtin:map_value_iteration")),
+        told="the grid's shape; frozen weights, trained in other mazes that change",
+    ),
     EXPERT: SuiteAgent(
         "expert (MapExplorer)", partial(without_gamma, MapExplorer), told="the grid's geometry"
     ),

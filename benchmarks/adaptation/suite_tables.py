@@ -39,7 +39,11 @@ TIME = ("suite", "setting", "agent", "run", "seconds")
 
 SETTING_COLUMNS = ("agent", "n", "regret", "a step", "rank", "halves", "reward", "model error")
 CHANGE_COLUMNS = ("agent", "n", "steps to recover", "never", "reward before", "shortcut")
-"""Columns of the two tables of a setting."""
+REPORT_COLUMNS = ("agent", "n", "never reported", "delay", "false alarms")
+"""Columns of the tables of a setting: of all its steps, its last change, and reports of changes."""
+
+SILENT = "does not report"
+"""Cell of an agent without reports of changes."""
 
 KIND = "time"
 """Kind of the interval of regrets: some runs recover, others do not."""
@@ -50,6 +54,8 @@ CAPTION = (
     "an interval that contains 0 share ranks (95% for all differences of a table together). "
     "Halves: rank by the runs of even and of odd numbers alone. Recovery: after the last change, 3 "
     "of the last 5 episodes lose at most 5% of the optimal return; steps: restricted mean. "
+    "Reports: share of runs that never report the last change, steps to its first report, and all "
+    "other reports. "
     "Updates: of planning, or simulations, for each real step. CPU: median. "
     f"{FEW_RUNS_NOTE}."
 )
@@ -208,13 +214,13 @@ def _ranks(agents: Sequence[str], results: Sequence[FloatArray]) -> dict[str, tu
 
 
 def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
-    """Return the table of a setting, and that of its change where it changes once."""
+    """Return the table of a setting, and where it changes those of its change and its reports."""
     agents = setting_ranking(rows)[0]
     ranks = _ranks(agents, [rows_where(rows, agent=agent)["regret"] for agent in agents])
     names = sorted(distinct(rows, "agent"), key=lambda agent: _order_key(rows, agent))
     lines: Lines = [SETTING_COLUMNS]
     changes: Lines = [CHANGE_COLUMNS]
-    reports: Lines = [("agent", "n", "never", "delay", "false alarms")]
+    reports: Lines = [REPORT_COLUMNS]
     for agent in names:
         own = rows_where(rows, agent=agent)
         count = str(len(own["run"]))
@@ -230,19 +236,23 @@ def setting_sections(setting: str, rows: Table) -> dict[str, Lines]:
             )
         )
         changes.append((label_of(agent), count, *_change_cells(own)))
-        if not np.isnan(own["false_alarms"]).all():
-            reports.append((label_of(agent), count, *_report_cells(own)))
+        reports.append((label_of(agent), count, *_report_cells(own)))
     sections = {setting: lines}
     if any(any(line[2:]) for line in changes[1:]):
         sections[change_title(setting)] = changes
-    if len(reports) > 1:
-        sections[f"{setting}: reports of the last change"] = reports
+    if not np.isnan([rows["horizon"], rows["false_alarms"]]).all():
+        sections[report_title(setting)] = reports
     return sections
 
 
 def change_title(setting: str) -> str:
     """Return the title of the table of a setting's last change."""
     return f"{setting}: the last change"
+
+
+def report_title(setting: str) -> str:
+    """Return the title of the table of the reports of a setting's last change."""
+    return f"{setting}: reports of the last change"
 
 
 def _order_key(rows: Table, agent: str) -> tuple[float, float]:
@@ -265,7 +275,9 @@ def _change_cells(own: Table) -> tuple[str, str, str, str]:
 
 def _report_cells(own: Table) -> tuple[str, str, str]:
     """Return the share of changes that are never reported, the delay, and the false alarms."""
-    if np.isnan(own["delay"]).any():
+    if np.isnan(own["false_alarms"]).all():
+        return SILENT, NONE, NONE
+    if np.isnan([own["delay"], own["horizon"]]).any():  # it never stops changing
         return NONE, NONE, _mean(own["false_alarms"], 1)
     horizon = float(own["horizon"].min())
     never = own["delay"] > horizon

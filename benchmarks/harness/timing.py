@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
 from statistics import median
 from typing import NamedTuple
 
@@ -22,6 +24,37 @@ class SpeedRow(NamedTuple):
 
 Measure = Callable[[int], list[SpeedRow]]
 """A measurement: called with the number of timings of each pair, returns its rows."""
+
+NOT_INSTALLED = "not installed"
+
+
+def with_libraries(*libraries: str) -> Callable[[Measure], Measure]:
+    """Decorate a measurement that imports libraries; a missing one gives one row that says so."""
+
+    def decorate(measure: Measure) -> Measure:
+        @wraps(measure)
+        def measured(repeats: int) -> list[SpeedRow]:
+            for library in libraries:
+                obstacle = import_obstacle(library)
+                if obstacle:
+                    name = measure.__name__.replace("_", " ")
+                    return [SpeedRow(name, "", library, obstacle, met=False)]
+            return measure(repeats)
+
+        return measured
+
+    return decorate
+
+
+def import_obstacle(library: str) -> str:
+    """Return why a library cannot be imported, in a few words, or "" if it can."""
+    try:
+        import_module(library)
+    except ImportError:
+        return NOT_INSTALLED
+    except Exception as error:  # a library that does not fit the others may fail in any way
+        return f"fails: {type(error).__name__}"
+    return ""
 
 
 class PairedTiming(NamedTuple):

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table as Grid
 
 from dynamaze.benchmarks.harness.analysis.table import from_rows, write_csv
@@ -26,19 +29,38 @@ from dynamaze.benchmarks.harness.timing import (
 from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
 from dynamaze.benchmarks.speed.first_results import MEASUREMENTS as FIRST_RESULTS
 from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
+from dynamaze.benchmarks.speed.peer_planners import MEASUREMENTS as PEER_PLANNERS
+from dynamaze.benchmarks.speed.peers import MEASUREMENTS as PEERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
 from dynamaze.benchmarks.speed.runners import MEASUREMENTS as RUNNERS
 from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Range, ResultsFolder, check_numbers
 
+Part = Literal[
+    "environments",
+    "learners",
+    "planners",
+    "students",
+    "runners",
+    "first-results",
+    "peers",
+    "start",
+]
+
 
 @dataclass(frozen=True)
 class Speed:
-    """Measure the speeds of environments, rendering, agents, students, runner and start-up."""
+    """Measure the speeds of environments, rendering, agents, students, runner and start-up.
+
+    Peers, libraries that do the same, are measured beside them where they are installed
+    (`pip install "dynamaze[peers]"`).
+    """
 
     repeats: Annotated[int, Range(1, limit=1000)] = 5
     """Timings of each pair; the table shows medians."""
+    parts: tuple[Part, ...] = ()
+    """Parts to measure; all by default."""
     output: ResultsFolder = Path()
     """Folder of `results/speed.csv`; the working directory by default."""
 
@@ -52,18 +74,32 @@ def main(config: Speed) -> None:
     check_numbers(config)
     console = Console()
     rows: list[SpeedRow] = []
-    for measure in MEASUREMENTS:
+    for measure in (each for part in config.parts or PARTS for each in PARTS[part]):
         task = f"measuring {measure.__name__.replace('_', ' ')} ..."
         set_status(task)
         with console.status(task):
             rows += measure(config.repeats)
-    grid = Grid(*(name.replace("_", " ") for name in SpeedRow._fields), title="Speeds (medians)")
-    for row in rows:
-        grid.add_row(*row[:-1], "yes" if row.met else "NO")
-    console.print(grid)
+    console.print(speed_grid(rows))
     path = config.output / "results" / "speed.csv"
     write_csv(path, from_rows([row._asdict() for row in rows]))
     console.print(f"written to {path.resolve()}", soft_wrap=True, highlight=False)
+
+
+def speed_grid(rows: Iterable[SpeedRow]) -> Grid:
+    """Return the table for the terminal, in 80 columns: a second line has baseline and target."""
+    grid = Grid(title="Speeds (medians)", box=SIMPLE_HEAD)
+    grid.add_column("measurement\n  beside")
+    for name in ("speed\n", "ratio\n  target", "met\n"):
+        grid.add_column(name, no_wrap=name.startswith("met"))
+    for row in rows:
+        met = ("yes" if row.met else "NO") if row.target else ""
+        baseline, target = (Padding(text, (0, 0, 0, 2)) for text in (row.baseline, row.target))
+        if row.baseline or row.ratio:
+            grid.add_row(row.measurement, row.speed, row.ratio, met)
+            grid.add_row(baseline, row.baseline_speed, target, "")
+        else:
+            grid.add_row(row.measurement, row.speed, target, met)
+    return grid
 
 
 # -- whole processes ---------------------------------------------------------------------------
@@ -110,16 +146,18 @@ def _python(*arguments: str, **environment: str) -> None:
     )
 
 
-MEASUREMENTS: tuple[Measure, ...] = (
-    *ENVIRONMENTS,
-    *LEARNERS,
-    *PLANNERS,
-    *STUDENTS,
-    *RUNNERS,
-    *FIRST_RESULTS,
-    figures_from_cold,
-    start_up,
-)
+PARTS: dict[str, tuple[Measure, ...]] = {
+    "environments": ENVIRONMENTS,
+    "learners": LEARNERS,
+    "planners": PLANNERS,
+    "students": STUDENTS,
+    "runners": RUNNERS,
+    "first-results": FIRST_RESULTS,
+    # After the others: the peers bring threads of their own.
+    "peers": (*PEER_PLANNERS, *PEERS),
+    "start": (figures_from_cold, start_up),
+}
+"""Measurements by the name of their part, in the order in which they are made."""
 
 if __name__ == "__main__":
     run_script(__file__)

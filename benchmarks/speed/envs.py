@@ -155,17 +155,8 @@ def generated_mazes(repeats: int) -> list[SpeedRow]:
     steps = 50_000
     env = gym.make("DynaMazeGenerated-v0")
     rate = steps / median_seconds(partial(walk, env, steps), repeats) / 1e3
-    return [
-        SpeedRow(
-            "generated 15x15, planes",
-            f"{rate:.0f} k/s",
-            "MiniGrid-Empty-5x5 (in the literature)",
-            "9 k/s",
-            f"{rate / 9:.0f}x",
-            ">= 200 k/s",
-            rate >= 200,
-        )
-    ]
+    speed = f"{rate:.0f} k/s"
+    return [SpeedRow("generated 15x15, planes", speed, target=">= 200 k/s", met=rate >= 200)]
 
 
 def maze_generation(repeats: int) -> list[SpeedRow]:

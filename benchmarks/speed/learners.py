@@ -18,6 +18,7 @@ from dynamaze.benchmarks.harness.timing import (
     seconds,
     time_alternately,
     time_row,
+    with_libraries,
 )
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.threads import one_blas_thread, one_torch_thread
@@ -32,14 +33,9 @@ def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
     """Decorate a measurement to run on one thread; a missing library gives one row."""
 
     def decorate(measure: Measure) -> Measure:
+        @with_libraries(*libraries)
         @wraps(measure)
         def measured(repeats: int) -> list[SpeedRow]:
-            try:
-                for library in libraries:
-                    import_module(library)
-            except ImportError:
-                name = measure.__name__.replace("_", " ")
-                return [SpeedRow(name, "", baseline_speed=f"no {library}", met=False)]
             with one_blas_thread(), one_torch_thread():
                 return measure(repeats)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +10,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, time_alternately
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    SpeedRow,
+    time_alternately,
+    with_libraries,
+)
 from dynamaze.distill.export.common.operations import ValueIteration
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import query_all_cells, split_queries
@@ -28,10 +32,9 @@ SIZES, STEPS = (4, 8, 16, 32, 64), 5
 """Channels of students that are trained together, and the number of timed steps."""
 
 
+@with_libraries("torch", "stable_baselines3")
 def mlp(repeats: int) -> list[SpeedRow]:
     """Latency of an MLP of 1,247 parameters, compiled and in C, against a large SB3 teacher."""
-    if not _installed("torch", "stable_baselines3"):
-        return []
     from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled import build_policy
     from dynamaze.distill.files.students import to_stored
@@ -71,10 +74,9 @@ def mlp(repeats: int) -> list[SpeedRow]:
     return rows
 
 
+@with_libraries("torch")
 def value_iteration_network(repeats: int) -> list[SpeedRow]:
     """Latency of the value iteration network of 113 parameters, against breadth-first search."""
-    if not _installed("torch"):
-        return []
     from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled import CompiledPolicy
     from dynamaze.envs.generation.planes import fill_optimal_policy
@@ -105,10 +107,9 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     return rows
 
 
+@with_libraries("torch")
 def convolution(repeats: int) -> list[SpeedRow]:
     """Latency of a small convolutional network in 11x11, compiled and in C, against torch."""
-    if not _installed("torch", "safetensors"):
-        return []
     from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled import build_policy
     from dynamaze.distill.files.students import to_stored
@@ -134,13 +135,12 @@ def convolution(repeats: int) -> list[SpeedRow]:
     ]
 
 
+@with_libraries("torch")
 def joint_training(repeats: int) -> list[SpeedRow]:
     """Training step of students of five sizes from one teacher pass, against the largest alone.
 
     Each is twice as wide as the one before; a batch has all cells of 48 mazes.
     """
-    if not _installed("torch", "safetensors"):
-        return []
     from dynamaze.distill.data.source import FunctionSource
     from dynamaze.distill.students.residual import Residual
     from dynamaze.distill.training.distiller import Distiller
@@ -181,10 +181,6 @@ def exact_weights() -> ValueIteration:
         top=12.0,
         sharpness=1000.0,
     )
-
-
-def _installed(*libraries: str) -> bool:
-    return all(find_spec(name) is not None for name in libraries)
 
 
 def _sb3_teacher() -> Any:

@@ -134,6 +134,20 @@ def record_move(memory, targets, run, cell, action, reward, next_cell):
 
 
 @compiled
+def contradicts(memory, targets, run, cell, action, reward, next_cell):
+    """Return True if a move ended otherwise than the map says; without an event it says nothing.
+
+    To be called before the move is recorded; the arguments are those of `record_move`.
+    """
+    target = targets[cell, action]
+    if target == OUTSIDE or memory.event[run, target] == NEVER:
+        return False
+    if memory.event[run, target] == BUMPED:
+        return next_cell != cell
+    return next_cell != target or (reward > 0.0) != (memory.event[run, target] == REWARDED)
+
+
+@compiled
 def record_presences(memory, cells, where):
     """Record the present cells, (runs,), of the runs of a mask, (runs,) bool."""
     for run in range(cells.size):

@@ -60,7 +60,7 @@ class DynaMazeLoCAContinuousEnv(LoCAPhases, DynaMazeContinuousEnv):
     Args:
         task: "A" or "B".
         starts: "all" or "T1".
-        changes: time -> a mapping of "task" and "starts"; a time is a world step or "episode N".
+        changes: as of `DynaMazeLoCAEnv`.
         action: "discrete" or "continuous".
         step_size: the displacement by an action, in cells, in (0, 1e6].
         noise: the standard deviation of the noise of each component of a displacement, in cells,

@@ -14,7 +14,7 @@ from ..grid import GridEnv
 from ..maze_config import MazeConfig
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, maze_moves
 from ..mazes.mdp import greedy_policy
-from ..mazes.schedule import read_schedule
+from ..mazes.schedule import read_timed_changes
 from ..options import EnvOptions, with_options
 from . import tasks
 from .tasks import EXIT_T2, GAMMA, T2_REWARD, ZONE, LoCAPhases, PhasesLike
@@ -82,6 +82,7 @@ class DynaMazeLoCAEnv(LoCAPhases, GridEnv):
         task: "A" or "B".
         starts: "all" or "T1".
         changes: time -> a mapping of "task" and "starts"; a time is a world step or "episode N".
+            Or timed changes of such mappings: `every(5000, cycle({"task": "B"}, {"task": "A"}))`.
         slip_probability: with this probability an action is replaced by a uniformly random one;
             0.25 as in 2022, 0 as in 2020.
         observation: see above.
@@ -107,11 +108,11 @@ class DynaMazeLoCAEnv(LoCAPhases, GridEnv):
         observation: Any = "index",
         **options: Unpack[EnvOptions],
     ) -> None:
-        schedule = read_schedule(
+        schedule, timed = read_timed_changes(
             tasks.corridor(task, starts, slip_probability), tasks.phase_changes(changes)
         )
         super().__init__(
-            MazeConfig(schedule, dynamics=LoCADynamics),
+            MazeConfig(schedule, dynamics=LoCADynamics, timed=timed),
             observation=tasks.check_loca_observation(observation),
             **options,
         )

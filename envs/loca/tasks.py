@@ -13,6 +13,7 @@ reward is that of T1. The reward of T2 never changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +22,16 @@ from dynamaze.common.validation import checked_choice, naming, shown
 
 from ..base import MazeEnv
 from ..mazes.layout import Cell, Layout, Rewards
-from ..mazes.schedule import ChangesLike
+from ..mazes.schedule import TimedChangesLike
 from ..options import copy_reset_options
-from ..timing.timeline import pairs_of
+from ..timing.timeline import TimedChange, is_composed, pairs_of, read_changes
 
-PhasesLike = Mapping[Any, Mapping[str, str]] | Iterable[tuple[int | str, Mapping[str, str]]]
-"""Time -> mapping of the task and the starts from then on."""
+PhasesLike = (
+    Mapping[Any, Mapping[str, str]]
+    | TimedChange
+    | Iterable[tuple[int | str, Mapping[str, str]] | TimedChange]
+)
+"""Time -> mapping of the task and the starts from then on; or timed changes of these."""
 
 ROWS, LENGTH = 4, 25
 EXIT_T2, ZONE, EXIT_T1 = 0, LENGTH, LENGTH + 1
@@ -156,16 +161,23 @@ def corridor(task: str, starts: str, slip_probability: float = 0.0) -> Layout:
     )
 
 
-def phase_changes(changes: PhasesLike | None) -> ChangesLike:
+def phase_changes(changes: PhasesLike | None) -> TimedChangesLike:
     """Return the changes of the layout that correspond to changes of the phase.
 
     Args:
-        changes: time -> mapping of "task" and "starts", as a mapping or as pairs; None for none.
+        changes: time -> mapping of "task" and "starts", as a mapping or as pairs; or timed changes
+            of such mappings (see `timing.timeline.read_changes`); None for none.
 
     Raises:
-        ValueError: for an unknown task or starts.
+        ValueError: for an unknown task or starts, or a number outside its range.
         TypeError: for anything but such a change.
     """
+    if is_composed(changes):
+        with naming("changes"):
+            return [
+                replace(timed, changes=tuple(map(_layout_change, timed.changes)))
+                for timed in read_changes(changes)
+            ]
     pairs = [] if changes is None else pairs_of(changes)
     with naming("changes"):
         return [(when, _layout_change(change)) for when, change in pairs]

@@ -6,6 +6,7 @@ environment, so a run and an agent with the same seed are bit-identical.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -56,7 +57,14 @@ from dynamaze.envs.vector.kernel import (
 )
 
 CHUNK_STEPS = 20_000
-"""Steps between two returns to Python, where random numbers and room in the model are prepared."""
+"""Most steps between two returns to Python, where random numbers and room in the model are
+prepared. The number does not influence the results."""
+
+CHUNK_SECONDS = 0.2
+"""Seconds between two returns to Python, about: only there signals and time limits are handled."""
+
+FIRST_CHUNK, CHUNK_GROWTH = 256, 16
+"""Steps of the first chunk of a run, and the largest ratio of a chunk to the one before."""
 
 FIRST_NUMBERS = 64
 """Random numbers of the environment that are drawn at first."""
@@ -199,6 +207,7 @@ class CompiledRun:
             limit,
             maze.maze_config.changes_at_reset,
         )
+        self._ahead = FIRST_CHUNK
         self._env.begin_episode()
 
     @property
@@ -226,7 +235,8 @@ class CompiledRun:
         done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
         while done[0] < steps or done[1] < episodes:
             self._env.check_clock()
-            ahead = min(CHUNK_STEPS, steps - int(done[0])) if steps else CHUNK_STEPS
+            ahead = min(self._ahead, steps - int(done[0])) if steps else self._ahead
+            began, before = time.perf_counter(), int(self._env.state.world_step[0])
             self._env.draw_ahead(ahead)
             self._model.reserve(ahead)
             self._planning.reserve(self._values, ahead)
@@ -241,9 +251,21 @@ class CompiledRun:
                 self._env.exact,
                 result,
                 done,
+                ahead,
             )
+            taken = int(self._env.state.world_step[0]) - before
+            self._ahead = next_chunk(taken, time.perf_counter() - began)
             self._env.synchronise()
         return result._replace(num_episodes=done[2])
+
+
+def next_chunk(steps: int, seconds: float) -> int:
+    """Return the steps of the next chunk, after one of some steps that took some seconds.
+
+    A step may cost a microsecond or, of a long search, a second.
+    """
+    affordable = int(steps * CHUNK_SECONDS / max(seconds, 1e-9))
+    return max(1, min(affordable, CHUNK_GROWTH * steps, CHUNK_STEPS))
 
 
 class CompiledEnv:
@@ -453,9 +475,9 @@ def _is_ours(kind: type) -> bool:
 
 @compiled
 def run_chunk(
-    tables, env_state, model, exploration, planning, settings, words, exact, result, done
+    tables, env_state, model, exploration, planning, settings, words, exact, result, done, steps
 ):
-    """Step and learn for a chunk, until the maze may change, or until the result is full.
+    """Step and learn for some steps, until the maze may change, or until the result is full.
 
     Line by line the loop of `Agent.steps`; the letters are those of the box of tabular Dyna-Q
     (Sutton & Barto 2018, p. 164).
@@ -466,7 +488,7 @@ def run_chunk(
     learning_rate, gamma = settings.learning_rate, settings.gamma
     num_ended = 0
     rng = load(words)
-    for _ in range(CHUNK_STEPS):
+    for _ in range(steps):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
             break
         state = env_state.state[0]  # (a)

@@ -91,6 +91,43 @@ def test_start_of_episode_is_recorded_before_decision() -> None:
     assert agent.model.memory.age[0].tolist() == [1, 0, 1]  # it stood in the start
 
 
+def test_changes_are_reported_where_map_is_contradicted() -> None:
+    """Steps 0 to 3 reach the goal twice; step 4 bumps into the new wall."""
+    env = maze("S.G\n...", changes={4: "S#G\n..."})
+    agent = MapExplorer(env, seed=0).learn(4)
+    assert agent.reported_changes == []
+    assert agent.learn(20).reported_changes == [4]
+    moved = MapExplorer(maze("S..G..", changes={9: {"goal": (0, 5)}}), seed=0).learn(30)
+    assert moved.reported_changes == [11]  # the old place of the goal, three steps after the start
+
+
+@pytest.mark.parametrize(
+    ("action", "reward", "next_row", "reported"),
+    [
+        (RIGHT, 1.0, 2, False),  # as before
+        (RIGHT, 0.0, 2, True),  # no reward
+        (RIGHT, 0.0, 1, True),  # a wall
+        (RIGHT, 0.0, 4, True),  # a slip
+        (DOWN, 0.0, 1, False),  # a known wall
+        (DOWN, 0.0, 4, True),  # is open
+        (UP, 0.0, 1, False),  # the edge
+        (LEFT, 1.0, 0, True),  # a reward
+    ],
+)
+def test_report_of_one_move(action: int, reward: float, next_row: int, reported: bool) -> None:
+    agent = MapExplorer(maze("S.G\n.#."), seed=0)
+    for move in ((0, RIGHT, 0.0, 1, False), (1, DOWN, 0.0, 1, False), (1, RIGHT, 1.0, 2, True)):
+        agent.model.update(one_transition(*move))
+    assert agent.reported_changes == []
+    agent.model.update(one_transition(1, action, reward, next_row, False))
+    assert agent.reported_changes == [3] * reported
+
+
+def test_unknown_cells_contradict_nothing() -> None:
+    agent = MapExplorer("DynaMaze-v0", seed=0).learn(1000)
+    assert agent.reported_changes == []  # a static maze without slips
+
+
 def test_values_are_costs_of_paths() -> None:
     agent = MapExplorer(maze("S.G"), seed=0).learn(4)
     assert agent.values.values(np.array([0, 1])).tolist() == [
@@ -108,6 +145,8 @@ def test_resumes_identically(tmp_path: Path) -> None:
     loaded = MapExplorer.load(tmp_path / "agent.npz", gym.make(env_id, **arguments))
     one, other = ([step[:6] for step in islice(each.steps(), 150)] for each in (agent, loaded))
     assert one == other
+    assert loaded.reported_changes == agent.reported_changes
+    assert len(agent.reported_changes) > 0
     assert loaded.config == json.loads(json.dumps(agent.config))
     with pytest.raises(CheckpointError, match="expected a"):
         dynamaze.agents.DynaQ.load(tmp_path / "agent.npz")  # type: ignore[attr-defined]
@@ -120,6 +159,9 @@ def test_damaged_state_is_refused() -> None:
         damaged = {**state, name: np.full_like(state[name], wrong)}
         with pytest.raises(ValueError, match="expected 0 to"):
             agent.model.set_state(damaged)
+    for wrong_moves in ([5], [-1], [2, 2], [3, 1]):
+        with pytest.raises(ValueError, match="expected ascending moves from 0 to 4"):
+            agent.model.set_state({**state, "contradictions": np.array(wrong_moves)})
     assert agent.model.memory.event[0, 2] == REWARDED
 
 

@@ -43,6 +43,8 @@ def test_card_has_numbers_of_the_tables(folder: Path) -> None:
     assert f"| partially_seen | 4 | {table['regret'][rows].mean():.1f} [" in card
     assert f"| {table['reward_before'][rows].mean():.4f} |" in card
     assert "What it cannot serve" not in card
+    assert "| never reported | delay | false alarms |" in card
+    assert "| does not report |  |  |" in card
 
 
 def test_card_tells_what_is_not_served_and_what_is_told(folder: Path) -> None:
@@ -84,4 +86,5 @@ def test_calls_of_agents() -> None:
         "DynaQPlus(kappa=0.001, learning_rate=0.5, epsilon=0.1, planning_steps=50)"
     )
     assert cards.call_of(SUITE_AGENTS["oracle"].make) == "Oracle()"
+    assert cards.call_of(SUITE_AGENTS["student"].make) == "builtin:map_value_iteration"
     assert cards.call_of(SUITE_AGENTS["dqn"].make).startswith("DQN(learning_starts=200, ")

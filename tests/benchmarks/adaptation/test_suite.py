@@ -151,6 +151,42 @@ def test_numbers_of_an_own_agent_in_an_own_setting() -> None:
     assert best > 0
 
 
+def test_expert_reports_a_contradicted_map() -> None:
+    """Three episodes of three steps; then step 10 enters the new goal, a known cell without one."""
+    moves = {"layout": "S..G", "changes": [[10, {"goal": [0, 2]}]]}
+    found = trial(AdaptationConfig(), listed("expert"), replace(CORRIDOR, options=moves), 0)
+    assert (found["delay"].item(), found["false_alarms"].item()) == (0.0, 0.0)
+    slips = replace(CORRIDOR, options={**CORRIDOR.options, "slip_probability": 0.3})
+    assert trial(AdaptationConfig(), listed("expert"), slips, 0)["false_alarms"].item() > 0
+
+
+def test_table_of_reports_names_silent_agents(tables: dict[str, Table]) -> None:
+    sections = suite.summary(tables, CONFIG)
+    lines = sections[suite_tables.report_title("partially_seen")]
+    assert lines[0] == suite_tables.REPORT_COLUMNS
+    assert {line[2:] for line in lines[1:]} == {("does not report", "", "")}
+    assert suite_tables.report_title("generated") not in sections  # no last change, no report
+    table = rows_where(tables["adaptation"], setting="partially_seen")
+    spoken = table["agent"] == "dyna_q"
+    reporting = {
+        **table,
+        "delay": np.where(spoken, 7.0, np.nan),
+        "false_alarms": np.where(spoken, 2.0, np.nan),
+    }
+    sections = suite_tables.setting_sections("partially_seen", reporting)
+    found = {line[0]: line[2:] for line in sections[suite_tables.report_title("partially_seen")]}
+    assert found["random"] == ("does not report", "", "")
+    never, delay, alarms = found["Dyna-Q"]
+    assert never.startswith("0%")
+    assert delay.startswith("7 ")
+    assert alarms.startswith("2.0 ")
+    unknown = np.full(len(spoken), np.nan)
+    endless = {**reporting, "horizon": unknown, "recovery": unknown}
+    sections = suite_tables.setting_sections("partially_seen", endless)
+    found = {line[0]: line[2:] for line in sections[suite_tables.report_title("partially_seen")]}
+    assert found["Dyna-Q"][:2] == ("", "")  # delay and share are of a last change
+
+
 def test_shortcut_is_found() -> None:
     opened = replace(
         CORRIDOR,

@@ -36,4 +36,14 @@ def test_agents_of_vectors() -> None:
 def test_suite_has_every_kind_of_agent() -> None:
     fast = [name for name, agent in SUITE_AGENTS.items() if not agent.is_slow]
     assert len(fast) >= 10
-    assert [name for name, agent in SUITE_AGENTS.items() if agent.told] == ["expert", "oracle"]
+    told = [name for name, agent in SUITE_AGENTS.items() if agent.told]
+    assert told == ["student", "expert", "oracle"]
+
+
+def test_student_and_expert_serve_mazes_on_a_grid() -> None:
+    """Of the others the table gives the reason."""
+    for name in ("student", "expert"):
+        agent = SUITE_AGENTS[name].for_run(name, 0.95)
+        reasons = {setting.name: refusal(agent, setting) for setting in SETTINGS.values()}
+        assert [setting for setting, reason in reasons.items() if reason] == ["continuous"]
+        assert 'observation="index"' in reasons["continuous"]

@@ -12,6 +12,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
+from dynamaze.envs import at, cycle, every, poisson
 from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
 from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
 from dynamaze.envs.loca.tasks import GAMMA, LENGTH, STARTS, ZONE
@@ -19,12 +20,14 @@ from dynamaze.envs.loca.tasks import GAMMA, LENGTH, STARTS, ZONE
 from ..helpers import COPIES, Same, wander
 
 UP, RIGHT, DOWN, LEFT = range(4)
+TO_B = {"task": "B", "starts": "T1"}
 KINDS = [DynaMazeLoCAEnv, DynaMazeLoCAContinuousEnv]
 MORE: list[dict[str, Any]] = [
     {},
     {"task": "B", "starts": "T1"},
     {"changes": {40: {"task": "B", "starts": "T1"}, 90: {"starts": "all"}}},
     {"changes": {"episode 2": {"task": "B"}}, "change_info": "change"},
+    {"changes": {"when": "poisson", "rate": 0.05, "changes": [TO_B, {"task": "A"}]}},
 ]
 
 
@@ -185,6 +188,33 @@ def test_changes_schedule_phases(kind: Any) -> None:
     assert seen == [("A", "all")] * 5 + [("B", "T1")] * 4 + [("B", "all")]
 
 
+def test_timed_changes_schedule_phases(kind: Any) -> None:
+    tasks = cycle({"task": "B", "starts": "T1"}, {"task": "A"})
+    for changes in (
+        every(3, tasks),
+        [every(6, {"task": "A"}), {"when": "every", "period": 6, "start": 3, "change": TO_B}],
+        at([3, 6, 9], tasks),
+    ):
+        env = kind(changes=changes)
+        env.reset(seed=0)
+        seen = []
+        for _ in range(10):
+            seen.append((env.task, env.starts))
+            _, _, _, _, info = env.step(UP)
+        later = [(task, "T1") for task in "BAB" for _ in range(3)]
+        assert seen == [("A", "all")] * 3 + later[:7]
+        assert info["phase"] == 3
+
+
+def test_timed_changes_count_episodes(kind: Any) -> None:
+    env = kind(changes=every("episode 2", TO_B))
+    seen = []
+    for _ in range(4):
+        env.reset()
+        seen.append(env.task)
+    assert seen == ["A", "A", "B", "B"]  # the first reset begins episode 0
+
+
 def test_zone_leads_to_t1_only(kind: Any) -> None:
     env = kind("B", "T1")
     env.reset(seed=2)
@@ -207,6 +237,8 @@ def test_zone_leads_to_t1_only(kind: Any) -> None:
         ({"starts": "t1"}, r"starts='t1'; expected one of \['all', 'T1'\]"),
         ({"changes": {5: {"task": "D"}}}, "task='D'"),
         ({"changes": {0: {"task": "B"}}}, "expected 1 to"),
+        ({"changes": every(5, {"task": "D"})}, "changes: task='D'"),
+        ({"changes": {"when": "often", "change": {"task": "B"}}}, "when='often'"),
         ({"observation": "goal"}, "observation='goal' in a LoCA environment"),
         ({"observation": "no"}, "observation='no'"),
     ],
@@ -218,8 +250,9 @@ def test_arguments_are_checked(kind: Any, arguments: dict[str, Any], message: st
 
 @pytest.mark.parametrize("change", [{"goal_reward": 3}, {}, "S.G"])
 def test_changes_reject_other_keys(kind: Any, change: Any) -> None:
-    with pytest.raises(TypeError, match="expected a mapping of 'task', 'starts' or both"):
-        kind(changes={5: change})
+    for changes in ({5: change}, every(5, change), [poisson(0.1, cycle(TO_B, change))]):
+        with pytest.raises(TypeError, match="expected a mapping of 'task', 'starts' or both"):
+            kind(changes=changes)
 
 
 @pytest.mark.parametrize("options", [{"task": "C"}, {"starts": 1}, {"tasks": "B"}, {"level": 1}])

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from dynamaze.envs import cycle, every, poisson
+
 from ..helpers import Same, actions_of, both, step_both, walk_both
 
 GRID, POINT = "DynaMazeLoCA-v0", "DynaMazeLoCAContinuous-v0"
@@ -17,6 +19,8 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     (GRID, {"slip_probability": 0.9, "starts": "T1", "observation": "planes"}),
     (GRID, {"slip_probability": 0.0, "task": "B"}),
     (POINT, {"changes": {20: {"task": "B", "starts": "T1"}, 45: {"starts": "all"}}}),
+    (GRID, {"changes": [poisson(0.05, cycle({"task": "B", "starts": "T1"}, {"task": "A"}))]}),
+    (POINT, {"changes": every(20, cycle({"task": "B", "starts": "T1"}, {"starts": "all"}))}),
     (POINT, {"action": "continuous", "step_size": 2.0, "noise": 0.0, "observation": "rays"}),
     (POINT, {"noise": 1.0, "starts": "T1", "change_info": "change"}),
 ]

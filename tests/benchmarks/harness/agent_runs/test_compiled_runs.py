@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     CompiledRun,
     compiled_obstacle,
     run_many,
+    run_one,
 )
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 from dynamaze.envs import cycle, every, poisson
@@ -183,6 +184,39 @@ def test_run_equals_agent_several_chunks() -> None:
     env = gym.make("DynaMaze-v0", slip_probability=0.1)
     make = partial(DynaQ, env, model="stored_experience", planning_steps=1)
     assert_same_bits(make, 2 * compiled_runs.CHUNK_STEPS + 3000)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_run_independent_of_chunks(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = gym.make("DynaMazeBlocking-v0", slip_probability=0.1)
+    whole = run_one(DynaQPlus(env, planning_steps=3, seed=4), 1200, 0, regret_gamma=0.95)
+    monkeypatch.setattr(compiled_runs, "next_chunk", lambda steps, seconds: size)
+    pieces = run_one(DynaQPlus(env, planning_steps=3, seed=4), 1200, 0, regret_gamma=0.95)
+    for left, right in zip(whole, pieces, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_slow_steps_make_short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python handles signals between chunks only."""
+    clock, sizes = count(), []
+    inner = compiled_runs.run_chunk
+
+    def run_chunk(*arguments: Any) -> None:
+        sizes.append(arguments[-1])
+        inner(*arguments)
+
+    monkeypatch.setattr(compiled_runs, "run_chunk", run_chunk)
+    monkeypatch.setattr(compiled_runs.time, "perf_counter", lambda: next(clock))
+    run_one(DynaQ("DynaMaze-v0", seed=0), 330, 0)  # each chunk takes a second
+    assert sizes == [256, 51, 10, 2] + 11 * [1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "expected"),
+    [(64, 1e-4, 1024), (10_000, 0.1, 20_000), (1000, 0.4, 500), (1, 3.0, 1), (0, 0.0, 1)],
+)
+def test_next_chunk_follows_speed(steps: int, seconds: float, expected: int) -> None:
+    assert compiled_runs.next_chunk(steps, seconds) == expected
 
 
 def test_run_episode_lengths() -> None:

@@ -103,7 +103,7 @@ FILMS = {
             range(300, 401, 20),
         ),
         ("belief", *TRAIL),
-        "dark: unknown to the agent;  magenta: its map is wrong;  star: goal;  ring: start",
+        "dark: unknown to the agent;  pink: its map is wrong;  star: goal;  ring: start",
         8,
         dark=True,
     ),

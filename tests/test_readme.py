@@ -23,11 +23,13 @@ import dynamaze.agents
 import dynamaze.agents.sb3
 from dynamaze.agents import MODELS, PLANNERS
 from dynamaze.common.registration import ENVIRONMENTS
+from dynamaze.common.version import __version__
 from dynamaze.envs.rendering import Animation
 from dynamaze.viewer.statistics import format_regret
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DISTILLATION = ROOT / "docs" / "distillation.md"
 DOCS = ("guide", "extending", "distillation", "results", "statistics")
 DOCUMENTS = (
     README,
@@ -38,7 +40,7 @@ TEXT = README.read_text(encoding="utf-8")
 FILMS = ("learning", "learner")
 """Films of the README, by their names in docs/film.py."""
 
-MAX_WORDS = 1000
+MAX_WORDS = 900
 MAX_FILM_BYTES = 400_000
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.M | re.S)
@@ -88,15 +90,28 @@ def programs() -> list[Program]:
     """Return the README's blocks each alone, those of the others by document and libraries."""
     alone = [
         Program(label, ((label, text),), libraries_of(text))
-        for label, text in python_blocks(README)
+        for label, text in unchecked_blocks(README)
     ]
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[str, str]]] = {}
     for document in DOCUMENTS[1:]:
-        for label, text in python_blocks(document):
+        for label, text in unchecked_blocks(document):
             groups.setdefault((document.name, libraries_of(text)), []).append((label, text))
     return alone + [
         Program(" ".join((name, *libraries)), tuple(blocks), libraries)
         for (name, libraries), blocks in groups.items()
+    ]
+
+
+CHECKED_BELOW = ("islice", "PPO(")
+"""Text of programs whose output other tests check; they run there."""
+
+
+def unchecked_blocks(document: Path) -> list[tuple[str, str]]:
+    """Return the Python blocks of a document without those that other tests run."""
+    return [
+        (label, text)
+        for label, text in python_blocks(document)
+        if not any(part in text for part in CHECKED_BELOW)
     ]
 
 
@@ -139,22 +154,17 @@ def program_with(document: Path, text: str) -> Program:
     return found
 
 
-CHECKED_BELOW = ("islice", "PPO(")
-"""Text of programs whose output other tests check; they run there."""
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        program
-        for program in programs()
-        if len(program.blocks) > 1
-        or not any(text in program.blocks[0][1] for text in CHECKED_BELOW)
-    ],
-    ids=lambda program: program.name,
-)
+@pytest.mark.parametrize("program", programs(), ids=lambda program: program.name)
 def test_program_runs_alone(program: Program, tmp_path: Path) -> None:
     run(program, tmp_path)
+
+
+def test_checked_programs_are_three() -> None:
+    # Each of them is run by one of the next tests, and by no other.
+    documents = (README, DISTILLATION, ROOT / "docs" / "results.md")
+    for document in DOCUMENTS:
+        checked = len(python_blocks(document)) - len(unchecked_blocks(document))
+        assert checked == documents.count(document), document.name
 
 
 def test_first_steps_find_shortcut(tmp_path: Path) -> None:
@@ -165,14 +175,16 @@ def test_first_steps_find_shortcut(tmp_path: Path) -> None:
 
 
 def test_distillation_reaches_goal(tmp_path: Path) -> None:
-    printed = run(program_with(README, "PPO("), tmp_path)
+    printed = run(program_with(DISTILLATION, "PPO("), tmp_path)
     rows = re.findall(r"(\d+) parameters: success rate (\d+)%, .* return ([\d.]+)%", printed)
     (teacher, student) = [(int(size), int(rate), float(share)) for size, rate, share in rows]
     assert teacher[0] > 500 * student[0]
     assert min(teacher[1], student[1]) >= 90
     assert min(teacher[2], student[2]) >= 80
     assert {each.name for each in tmp_path.iterdir()} == {"student.safetensors", "student.h"}
-    assert f"with {teacher[0]:,} parameters, and a student with {student[0]}" in TEXT
+    text = DISTILLATION.read_text(encoding="utf-8")
+    assert f"with {teacher[0]:,} parameters, and a student with {student[0]}" in text
+    assert f"PPO and {student[0]} parameters" in TEXT
 
 
 def test_results_match_program(tmp_path: Path) -> None:
@@ -189,26 +201,45 @@ def test_readme_is_short() -> None:
 def test_readme_installation_is_from_clone() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "clone of this repository" in TEXT
-    for line in re.findall(r"pip install[^\n`]*", TEXT):
-        assert "dynamaze" not in line.partition("#")[0], line
-    extras = re.search(r"Further extras are (.*?)\. ", TEXT)
+    clone, wheel = re.findall(r"^python -m pip install (.*)", TEXT, flags=re.M)
+    # The package is in no registry: a name without a path would install another one, or nothing.
+    assert shlex.split(clone) == ["-c", "constraints.txt", ".[figures]"]
+    name = f"{project['name']}-{__version__}-py3-none-any.whl"
+    assert shlex.split(wheel) == [f"dist/{name}[figures]"]
+    extras = re.search(r"Extras are (.*?)\. ", TEXT)
     assert extras is not None
-    named = {*re.findall(r"`(\w+)`", extras[1]), *re.findall(r'"\.\[(\w+)\]"', TEXT)}
-    assert named == {*project["optional-dependencies"]} - {"dev"}
+    assert {*re.findall(r"`(\w+)`", extras[1])} == {*project["optional-dependencies"]} - {"dev"}
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in TEXT
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_links_lead_to_files(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
-    missing = [link for link in links if not (document.parent / link).exists()]
-    assert not missing
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    links += re.findall(r'(?:href|src)="([^"]+)"', text)
+    assert not [link for link in links if not (document.parent / link).exists()]
 
 
-def test_links_of_readme_cover_environments() -> None:
-    assert {env_id for env_id in ENVIRONMENTS if f"docs/environments/{env_id}.md" in TEXT} == {
-        *ENVIRONMENTS
-    }
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_lead_to_headings(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for path, heading in re.findall(r"\]\(([^)#]*)#([^)]+)\)", text):
+        target = (document.parent / path).read_text(encoding="utf-8") if path else text
+        assert heading in {slug(line) for line in re.findall(r"^#+ (.*)", target, flags=re.M)}
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_pictures_of_readme_cover_environments() -> None:
+    cells = re.findall(r'<a href="(.*?)"><img src="(.*?)" width="\d+" alt="(.*?)"></a>', TEXT)
+    expected = [
+        (f"docs/environments/{env_id}.md", f"docs/environments/{env_id}.gif", env_id)
+        for env_id in ENVIRONMENTS
+    ]
+    assert sorted(cells) == sorted(expected)
 
 
 def commands(document: Path) -> set[str]:
@@ -250,9 +281,9 @@ def test_readme_lists_every_planner() -> None:
 
 
 def test_readme_lists_existing_agents() -> None:
-    rows = ("agents", "agents that search before each action", "wrappers of models")
+    rows = ("agents", "other agents", "search before each action", "wrappers of models")
     names = [name for row in rows for name in re.findall(r"`(\w+)`", table_row(row))]
-    assert len(names) == 14
+    assert len(names) == 15
     for name in names:
         assert isinstance(getattr(dynamaze.agents, name), type), name
     pytest.importorskip("stable_baselines3")
@@ -260,12 +291,35 @@ def test_readme_lists_existing_agents() -> None:
         assert isinstance(getattr(dynamaze.agents.sb3, name), type), name
 
 
-def test_readme_names_callable_exports() -> None:
+def test_readme_sections_stand_in_code() -> None:
+    table = TEXT.partition("## Agents, models and planners\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| [^|]* \| ([^|]*\(\d\.\d+\)[^|]*) \| ([^|]*) \|$", table, flags=re.M)
+    assert len(rows) == 5
+    for names, places in rows:
+        paths = [ROOT / place for place in re.findall(r"\]\(([^)]+)\)", places)]
+        files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
+        code = " ".join(file.read_text(encoding="utf-8") for file in files if file.suffix == ".py")
+        for section in re.findall(r"\((\d+\.\d+)\)", names):
+            assert re.search(rf"sections? (?:\d+\.\d+ and )?{re.escape(section)}\b", code), section
+
+
+def test_readme_results_stand_in_documents() -> None:
+    rows = TEXT.partition("| result | command |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(rows) == 5
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for row in rows:
+        result, command = row.strip("| ").split(" | ")
+        assert all(word in results for word in command.strip("`").split()), command
+        for number in re.findall(r"\d[\d,]*\.\d+|\d[\d,]{3,}\d|\d+%", result):
+            assert number in results, number
+
+
+def test_distillation_names_callable_exports() -> None:
     pytest.importorskip("torch")
     import dynamaze.distill
 
     for name in ("export_c", "export_onnx", "load_policy"):
-        assert f"`{name}`" in TEXT
+        assert f"`{name}`" in DISTILLATION.read_text(encoding="utf-8")
         assert callable(getattr(dynamaze.distill, name)), name
 
 

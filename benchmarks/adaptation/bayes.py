@@ -33,7 +33,7 @@ from dynamaze.benchmarks.adaptation import in_context
 from dynamaze.benchmarks.adaptation.agents import AGENTS
 from dynamaze.benchmarks.adaptation.in_context import AgentName, InContextConfig
 from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
-from dynamaze.benchmarks.harness.analysis.plots import REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.plots import BLACK, REFERENCE, panels, points_with_bars
 from dynamaze.benchmarks.harness.analysis.summaries import mean_text
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -289,10 +289,10 @@ def plot(tables: Tables, config: BayesConfig) -> Figure:
     )
     for place, agent in enumerate(agents):
         interval = mean_interval(rows_where(table, agent=agent)["reward"])
-        points_with_bars(axes, place, interval, horizontal=True, marker="o", color="black")
+        points_with_bars(axes, place, interval, horizontal=True, marker="o", color=BLACK)
     axes.set_yticks(range(len(agents)), labels=[AGENTS[agent].label for agent in agents])
     axes.set(xlabel="Return of a run", xlim=(0, None), title=f"{config.title}: 95% interval")
-    axes.legend(frameon=False)
+    axes.legend()
     return figure
 
 

@@ -20,6 +20,7 @@ from dynamaze.benchmarks.adaptation.settings import SETTINGS, SUITE, SuiteSettin
 from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS, TUNED
 from dynamaze.benchmarks.adaptation.suite_tables import NAME, label_of
 from dynamaze.benchmarks.harness.agent_runs.resolver import StoredAgent
+from dynamaze.benchmarks.harness.analysis.plots import styled
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import figure_content, read_tables
@@ -56,7 +57,7 @@ def main(config: CardsConfig) -> None:
     pages: dict[Path, bytes] = {
         config.output / name: text.encode() for name, text in make_pages(tables).items()
     }
-    pages[config.output / f"{NAME}.png"] = figure_content(suite_tables.plot(tables))
+    pages[config.output / f"{NAME}.png"] = figure_content(styled(suite_tables.plot, tables))
     main_page = config.output / INDEX
     write_together((main_page, pages.pop(main_page)), pages.items())
     for path in (main_page, *pages):

@@ -38,6 +38,8 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_
 from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, derived_env_seed, run_agent
 from dynamaze.benchmarks.harness.analysis.intervals import format_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
+    BLACK,
+    BLUE,
     REFERENCE,
     legend_below,
     panels,
@@ -281,7 +283,7 @@ def _draw_shares(axes: Axes, runs: Table) -> None:
         for quantity, shift, marker in (("reward", -0.12, "o"), ("after", 0.12, "s")):
             share = _share(runs, agent, quantity)
             if share is not None:
-                style = {"marker": marker, "color": "black" if quantity == "reward" else "tab:blue"}
+                style = {"marker": marker, "color": BLACK if quantity == "reward" else BLUE}
                 points_with_bars(axes, place + shift, share, horizontal=True, **style)
     axes.axvline(1.0, **REFERENCE)
     axes.set_yticks(range(len(agents)), labels=[label_of(agent) for agent in agents])

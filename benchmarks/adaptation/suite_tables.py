@@ -18,7 +18,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     few_runs,
     format_interval,
 )
-from dynamaze.benchmarks.harness.analysis.plots import REFERENCE, legend_below, panels
+from dynamaze.benchmarks.harness.analysis.plots import EVENT, REFERENCE, legend_below, panels
 from dynamaze.benchmarks.harness.analysis.statistics import censored_at, restricted_mean
 from dynamaze.benchmarks.harness.analysis.summaries import mean_text, share_text
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
@@ -402,5 +402,5 @@ def _plot_setting(
             draw_curve(axes, "step", curve, "regret", label=label_of(agent), **styles[agent])
     listed = LISTED.get(setting)
     for change in (listed.change_steps or ()) if listed else ():
-        axes.axvline(change, color="grey", linewidth=0.8)
+        axes.axvline(change, **EVENT)
     axes.set(title=f"{setting}, n={curves['runs'].max()}", xlabel="Steps", ylim=(0, None))

@@ -25,7 +25,7 @@ from dynamaze.benchmarks.adaptation.suite_agents import SUITE_AGENTS
 from dynamaze.benchmarks.adaptation.suite_runs import RunAgent, record_run
 from dynamaze.benchmarks.adaptation.suite_tables import label_of
 from dynamaze.benchmarks.adaptation.suites import find_setting
-from dynamaze.benchmarks.harness.analysis.plots import panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.plots import GREY, panels, points_with_bars
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -243,7 +243,7 @@ def plot(tables: Tables, config: TuningConfig) -> Figure:
             spread = place + np.linspace(-0.3, 0.3, len(rows_of["runs"]))
             interval = interval_of(rows_of, "regret")
             points_with_bars(
-                each, spread, interval, horizontal=True, fmt=".", color="grey", capsize=0
+                each, spread, interval, horizontal=True, fmt=".", color=GREY, capsize=0
             )
         each.set_yticks(range(len(agents)), labels=[label_of(agent) for agent in agents])
         each.set(title=setting, xlabel="Regret of a run", xlim=(0, None))

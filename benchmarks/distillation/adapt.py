@@ -428,7 +428,7 @@ def plot(tables: Tables, config: AdaptConfig) -> Figure:
                 label=student,
                 linestyle=style,
             )
-        axes.set_title(f"{maze} maze, after one change", fontsize=10)
+        axes.set_title(f"{maze} maze, after one change")
         axes.set_xlabel("world steps after the change")
         axes.set_ylabel("normalised return from the start, %")
         axes.set_ylim(-3, 104)
@@ -438,7 +438,7 @@ def plot(tables: Tables, config: AdaptConfig) -> Figure:
         points_with_bars(row[-1], at, mean_interval(each), fmt="o", color=colours[student])
     row[-1].set_xticks([])
     row[-1].set_ylabel("steps in which it is worse, %")
-    row[-1].set_title(f"walls drift, {config.drift_steps} steps each", fontsize=10)
+    row[-1].set_title(f"walls drift, {config.drift_steps} steps each")
     legend_below(figure, row[0], 5)
     runs = count_text(len(distinct(tables[config.name], "run")))
     figure.suptitle(f"Students while the maze changes: mean, {runs}, 95% interval")

@@ -359,12 +359,12 @@ def plot(tables: Tables, config: FrontierConfig) -> Figure:
         axes.set_ylim(-3, 104)
         axes.set_xlabel(AXES[axis])
         axes.set_ylabel("normalised return, %")
-        axes.set_title(f"held out, {kind}", fontsize=10)
+        axes.set_title(f"held out, {kind}")
     handles: dict[str, Any] = {}
     for axes in grid.flat:
         found, labels = axes.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
     runs = count_text(len(distinct(rows, "run")))
     figure.suptitle(f"{config.title}: normalised return of students, {runs} seeds, 95% interval")
     return figure

@@ -37,6 +37,7 @@ from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
+    BLUE,
     COLOURS,
     REFERENCE,
     line_with_band,
@@ -375,19 +376,19 @@ def plot(tables: Tables, config: SoftLabelsConfig) -> Figure:
     number_ticks(left, counts)
     left.set_xlabel("labelled states")
     left.set_ylabel("normalised return, %")
-    left.set_title("few labels, held-out levels", fontsize=10)
-    left.legend(frameon=False)
+    left.set_title("few labels, held-out levels")
+    left.legend()
     names = distinct(weight_rows, "weights")
     for at, name in enumerate(names):
         each = 100 * rows_where(weight_rows, weights=name)["normalised_return"]
         points_of_runs(right, at, each)
-        points_with_bars(right, at, mean_interval(each), fmt="o", color="tab:blue")
+        points_with_bars(right, at, mean_interval(each), fmt="o", color=BLUE)
     right.axhline(SUFFICIENT_PERCENT, **REFERENCE, label=f"{SUFFICIENT_PERCENT}%")
     right.set_xticks(range(len(names)), names)
     right.set_ylabel("normalised return, %")
     parameters = int(weight_rows["parameters"][0])
-    right.set_title(f"weights of states, a student of {parameters} parameters", fontsize=10)
-    right.legend(frameon=False)
+    right.set_title(f"weights of states, a student of {parameters} parameters")
+    right.legend()
     runs = count_text(len(distinct(rows, "run")))
     figure.suptitle(f"{config.title}: mean, {runs} seeds, 95% interval")
     return figure

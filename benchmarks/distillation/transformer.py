@@ -193,10 +193,10 @@ def plot(tables: Tables, config: TransformerConfig) -> Figure:
             line_with_band(axes, sides, interval, marker="o", label=name, color=COLOURS[name])
         axes.axvline(max(TRAINING_SIZES["7x7 to 11x11"]), **REFERENCE)
         axes.set_xticks(sides, [f"{side}x{side}" for side in sides])
-        axes.set_title(f"held out, {kind}", fontsize=10)
+        axes.set_title(f"held out, {kind}")
         axes.set_ylim(0, 103)
     panel[0].set_ylabel("success rate, %")
-    panel[0].legend(frameon=False, loc="lower left")
+    panel[0].legend(loc="lower left")
     runs = count_text(len(distinct(rows, "run")))
     figure.suptitle(f"{config.title}: success by size of the maze, {runs} seeds, 95% interval")
     return figure

@@ -263,7 +263,7 @@ def plot(tables: Tables, config: Example84Config) -> Figure:
     _draw(right, table, "optimal")
     left.set(ylabel="Updates", title=f"Until at most {NEAR:g} times the shortest path")
     right.set(title="Until the shortest path")
-    left.legend(frameon=False)
+    left.legend()
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"Example 8.4: {runs} runs, their median and (dashed) 90th percentile")
     return figure

@@ -19,7 +19,7 @@ import numpy as np
 
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
-from dynamaze.benchmarks.harness.analysis.plots import REFERENCE, panels
+from dynamaze.benchmarks.harness.analysis.plots import GREY, REFERENCE, draw_maze, panels
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -108,9 +108,11 @@ def trial(config: Figure82Config, planning_steps: int, number: int) -> Table:
 
 
 def plot(tables: Tables, config: Figure82Config) -> Figure:
-    """Plot the stored table, in the book's axes."""
+    """Plot the stored table, in the book's axes, and the maze beside it."""
     table = tables[config.name]
-    figure, ((axes,),) = panels()
+    figure, ((axes, beside),) = panels(1, 2, size=(9, 4.5), width_ratios=(2.4, 1))
+    maze: Any = shared_env(ENV).unwrapped
+    draw_maze(beside, maze, 0, "Dyna maze: start (ring), goal (star)")
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, planning_steps=planning_steps)
         label = f"{planning_steps} planning steps"
@@ -125,8 +127,8 @@ def plot(tables: Tables, config: Figure82Config) -> Figure:
         (0, 6),
         textcoords="offset points",
         ha="right",
-        color="grey",
-        fontsize=8,
+        color=GREY,
+        fontsize="small",
     )
     axes.set(
         xlabel="Episodes",
@@ -135,7 +137,7 @@ def plot(tables: Tables, config: Figure82Config) -> Figure:
         xlim=(1, max(config.episodes, 2)),
         title=f"Dyna maze: mean of {int(table['runs'][0])} runs, 95% interval",
     )
-    axes.legend(frameon=False)
+    axes.legend()
     return figure
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, mean_interval
-from dynamaze.benchmarks.harness.analysis.plots import panels
+from dynamaze.benchmarks.harness.analysis.plots import BLACK, panels
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -154,14 +154,14 @@ def plot(tables: Tables, config: Figure87Config) -> Figure:
     """Plot the stored table, in the book's axes."""
     table = tables[config.name]
     figure, ((axes,),) = panels()
-    axes.plot([0, 1, 1, 2], [1, 1, 0, 0], color="black", linewidth=2, label="expected updates")
+    axes.plot([0, 1, 1, 2], [1, 1, 0, 0], color=BLACK, linewidth=2, label="expected updates")
     for branching in np.unique(table["branching"]):
         curve = rows_where(table, branching=branching)
         draw_curve(axes, "computation", curve, "rms", label=f"sample updates, b = {branching:,}")
         axes.plot(
             curve["computation"],
             curve["closed_form"],
-            color="black",
+            color=BLACK,
             linestyle=":",
             linewidth=1,
             label=None if branching != table["branching"].max() else "$\\sqrt{(b-1)/(bt)}$",
@@ -175,7 +175,7 @@ def plot(tables: Tables, config: Figure87Config) -> Figure:
         title=f"Equally likely successors: {int(table['runs'][0])} runs, 95% interval",
     )
     axes.set_xticklabels(("0", "1b", "2b"))
-    axes.legend(frameon=False)
+    axes.legend()
     return figure
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_MARK, few_runs
-from dynamaze.benchmarks.harness.analysis.plots import COLOURS, panels
+from dynamaze.benchmarks.harness.analysis.plots import BLACK, COLOURS, PURPLE, panels
 from dynamaze.benchmarks.harness.analysis.resampling import crossing_interval
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -208,14 +208,14 @@ def _draw_size(axes: Axes, table: Table, crossings: Table) -> None:
     own = rows_where(crossings, states=states)
     for branching in np.unique(table["branching"]):
         curves = rows_where(table, branching=branching)
-        colour = COLOURS.get(f"b = {branching}", "tab:purple")
+        colour = COLOURS.get(f"b = {branching}", PURPLE)
         for name, style in (("on_policy", "-"), ("uniform", "--")):
             label = f"b = {branching}, {DISTRIBUTIONS[name]}"
             draw_curve(axes, "updates", curves, name, color=colour, linestyle=style, label=label)
         point = float(rows_where(own, branching=branching)["crossing"][0])
         height = np.interp(point, curves["updates"], curves["on_policy_mean"])
         if np.isfinite(point):
-            axes.plot(point, height, "o", color=colour, markeredgecolor="black")
+            axes.plot(point, height, "o", color=colour, markeredgecolor=BLACK)
     axes.set(
         xlabel="Computation time, in expected updates",
         ylabel="Value of start state under greedy policy",
@@ -223,7 +223,7 @@ def _draw_size(axes: Axes, table: Table, crossings: Table) -> None:
         title=f"|S| = {states:,} (circle: uniform overtakes)",
     )
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.legend(fontsize="small", ncols=2)
 
 
 def summary(tables: Tables, config: Figure88Config) -> dict[str, Lines]:

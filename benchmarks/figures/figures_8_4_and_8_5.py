@@ -19,7 +19,13 @@ import numpy as np
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.analysis.intervals import few_runs, format_interval, mean_interval
-from dynamaze.benchmarks.harness.analysis.plots import EVENT, METHODS, REFERENCE, empty_figure
+from dynamaze.benchmarks.harness.analysis.plots import (
+    EVENT,
+    METHODS,
+    REFERENCE,
+    draw_maze,
+    empty_figure,
+)
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -40,7 +46,6 @@ from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.options import NonNegative, PlanningSteps, Runs, Steps
 from dynamaze.envs import DynaMazeEnv, greedy_policy
-from dynamaze.envs.rendering.frame import FramePainter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,10 +201,7 @@ def _draw_mazes(figure: Any, env: DynaMazeEnv) -> None:
     steps = env.schedule.steps
     titles = (f"before step {steps[1]}", f"from step {steps[1]} on")
     for axes, phase, title in zip(np.ravel(figure.subplots(1, 2)), (0, 1), titles, strict=True):
-        painter = FramePainter(env.layout.rows, env.layout.cols)
-        axes.imshow(painter.paint(env.phase_scene(phase)))
-        axes.set_title(title, fontsize=9)
-        axes.set_axis_off()
+        draw_maze(axes, env, phase, title)
 
 
 def _draw_curves(
@@ -211,8 +213,8 @@ def _draw_curves(
     steps = int(table["step"].max())
     best = optimal_rewards(env, steps, gamma=config.gamma, epsilon=config.epsilon)
     draw_reference(axes, best, env.schedule.steps[1])
-    axes.set_xlabel("Time steps")
-    axes.legend(frameon=False)
+    axes.set(xlabel="Time steps", title="Means of all runs")
+    axes.legend()
 
 
 def draw_reference(axes: Axes, best: FloatArray, change: int) -> None:
@@ -238,7 +240,8 @@ def _draw_runs(axes: Axes, table: Table) -> None:
     for agent in AGENTS:
         after, style = rows_where(table, agent=agent)["reward_after"], METHODS[agent]
         axes.hist(after, bins=bins.tolist(), color=style.colour, alpha=0.5, label=style.label)
-    axes.set(xlabel="Reward after the change", ylabel="Runs")
+    axes.set(xlabel="Reward after the change", ylabel="Runs", title="Single runs")
+    axes.legend()
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Fig
         xlim=(1, int(table["episode"].max())),
         title=f"{title}: {middle}, {count_text(table['runs'])}, 95% interval",
     )
-    axes.legend(frameon=False)
+    axes.legend()
     return figure
 
 

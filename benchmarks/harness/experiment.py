@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, few_runs
+from dynamaze.benchmarks.harness.analysis.plots import styled
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -242,7 +243,7 @@ def run_experiment(
                 console.print(f"{config.name}: all runs are stored", highlight=False)
                 return []
         with _readable(config):
-            picture = figure_content(experiment.plot(tables, config))
+            picture = figure_content(styled(experiment.plot, tables, config))
             lines = experiment.summary(tables, config)
         sections = lines if isinstance(lines, dict) else {config.title: lines}
         derived = {folder / f"{config.name}.png": picture}

@@ -25,6 +25,7 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     resolve_env,
 )
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.plots import styled
 from dynamaze.benchmarks.harness.analysis.statistics import SurvivalCurve
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, write_csv
 from dynamaze.benchmarks.harness.experiment import figure_content, summary_grid
@@ -204,7 +205,7 @@ class Results:
             OSError: if the file cannot be written; an older one stays as it was.
             MissingLibraryError: (an ImportError) if Matplotlib is missing.
         """
-        figure = compare.plot(self.tables, self.config)
+        figure = styled(compare.plot, self.tables, self.config)
         if path is not None:
             kind = Path(path).suffix.lower().removeprefix(".") or "png"
             write_atomically(path, figure_content(figure, kind))

@@ -152,7 +152,7 @@ def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
     left.set_yticks([20, 50, 100, 200, 500], labels=["20", "50", "100", "200", "500"])
     left.minorticks_off()
     right.set(ylabel="Success rate", ylim=(-0.02, 1.02))
-    right.legend(frameon=False, loc="lower right")
+    right.legend(loc="lower right")
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"{ENV}: median and success rate, {count_text(runs)}, 95% interval")
     return figure

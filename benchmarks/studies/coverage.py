@@ -690,9 +690,9 @@ def plot(tables: Tables, config: CoverageConfig) -> Figure:
             axes.plot(curve["n"][shown], curve["coverage_mean"][shown], "o", color=colour)
         axes.axhline(LEAST, **REFERENCE)
         axes.set(xscale="log", ylim=(0.6, 1.01), xlabel="Runs n")
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title)
         number_ticks(axes, np.unique(table["n"]))
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(fontsize=7)
     for axes in grid.flat[len(titles) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:

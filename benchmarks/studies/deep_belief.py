@@ -168,7 +168,7 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
         number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")
-    row[0].legend(frameon=False)
+    row[0].legend()
     runs = count_text(tables[config.name]["runs"])
     figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure

@@ -307,7 +307,7 @@ def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
     for line, (measure, label) in zip(grid, MEASURES.items(), strict=True):
         for axes, maze in zip(line, mazes, strict=True):
             _draw(axes, rows_where(table, maze=maze), models, measure)
-            axes.set_xlabel(label, fontsize=8)
+            axes.set_xlabel(label, fontsize="small")
     for axes, maze in zip(grid[0], mazes, strict=True):
         axes.set_title(maze)
     grid[0, 0].set_yticks(range(len(models)), labels=[name.replace("_", " ") for name in models])

@@ -303,8 +303,8 @@ def plot(tables: Tables, config: ModelConfidenceConfig) -> Figure:
         for axes, (name, maze) in zip(row, MAZES.items(), strict=True):
             table = rows_where(tables["model_confidence"], maze=name, model=model)
             _draw(axes, table, _change(maze))
-            axes.set_title(f"{name} maze, {model.replace('_', ' ')}", fontsize=10)
-    grid[0, 0].legend(frameon=False)
+            axes.set_title(f"{name} maze, {model.replace('_', ' ')}")
+    grid[0, 0].legend()
     runs = count_text(tables["model_confidence"]["runs"])
     figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure

@@ -60,6 +60,7 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, IntervalEstimate
 from dynamaze.benchmarks.harness.analysis.plots import (
     EVENT,
+    GREY,
     METHODS,
     legend_below,
     line_with_band,
@@ -369,7 +370,7 @@ def plot(tables: Tables, config: ModelErrorConfig) -> Figure:
     figure, grid = panels(rows, 2, size=(11, 0.8 + 3.8 * rows))
     for axes, kind in zip(grid.flat, kinds, strict=False):
         _draw(axes, rows_where(table, kind=kind))
-        axes.set_title(KINDS[kind].title, fontsize=10)
+        axes.set_title(KINDS[kind].title)
     for axes in grid.flat[len(kinds) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
@@ -384,7 +385,7 @@ def plot(tables: Tables, config: ModelErrorConfig) -> Figure:
 
 def _draw(axes: Axes, table: Table) -> None:
     free = rows_where(table, planner=MODEL_FREE)
-    axes.axhspan(free["reward_low"][0], free["reward_high"][0], color="grey", alpha=0.4)
+    axes.axhspan(free["reward_low"][0], free["reward_high"][0], color=GREY, alpha=0.4)
     axes.axhline(100, **EVENT, label="Q-learning")
     for planner in PLANNERS:
         label, colour, marker = METHODS[planner]

@@ -404,7 +404,7 @@ def plot(tables: Tables, config: SB3DynaConfig) -> Figure:
         _draw(axes, rows_where(table, task=name))
         axes.set(title=name, xlabel="Gradient steps for each real step", ylim=(0, None))
     row[0].set(ylabel=f"{config.title} (median)")
-    row[-1].legend(frameon=False)
+    row[-1].legend()
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"Dyna for SB3: median, {count_text(runs)}, 95% interval")
     return figure

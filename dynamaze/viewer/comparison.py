@@ -11,7 +11,15 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from dynamaze.agents import Step
-from dynamaze.envs.rendering.colors import Color
+from dynamaze.envs.rendering.colors import (
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    VERMILLION,
+    YELLOW,
+    Color,
+)
 from dynamaze.envs.rendering.scene import Frame
 
 from .curves import HEIGHT, ColoredCurve, axes_of, paint_curves
@@ -33,15 +41,8 @@ from .layout import (
 from .runs import WatchedRun
 from .statistics import format_regret
 
-RUN_COLORS: tuple[Color, ...] = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (213, 94, 0),
-    (204, 121, 167),
-)
-"""Colors of the agents, those of Okabe and Ito (2008) that stand out from a dark background."""
+RUN_COLORS = (ORANGE, SKY_BLUE, GREEN, YELLOW, VERMILLION, PURPLE)
+"""Colors of the agents: those of the palette that stand out from a dark background."""
 
 CAPTION = 40  # height of the latest event above all, in pixels
 STEP_FONT: Font = (BOLD, 14)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.envs.rendering.colors import FLOOR, Color, map_colors
+from dynamaze.envs.rendering.colors import FLOOR, GOAL_STAR, VERMILLION, Color, map_colors
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.window import BACKGROUND, require_pygame
 
@@ -27,8 +27,8 @@ EDGE: Color = (58, 64, 84)
 LABEL: Color = (143, 152, 178)
 VALUE: Color = (240, 242, 248)
 NOTE: Color = (186, 194, 214)
-KEY: Color = (252, 196, 54)
-RECORDING: Color = (233, 84, 84)
+KEY = GOAL_STAR
+RECORDING = VERMILLION
 
 STRIP_HEIGHT = 96
 MARGIN = 14

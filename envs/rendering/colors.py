@@ -1,7 +1,9 @@
-"""Colors of the maze's parts, and the color scale of values (viridis).
+"""Palette of all pictures, colors of the maze's parts, and the color scale of values (viridis).
 
-The scale interpolates nine of the 256 colors of Matplotlib's viridis (S. van der Walt, N. Smith,
-E. Firing, 2015, CC0).
+The palette is that of M. Okabe and K. Ito, "Color Universal Design" (2008), whose colors readers
+with any color vision can tell apart. Window, films, drawings and plots take their colors from it;
+only floor, walls and shadows have others. The scale interpolates nine of the 256 colors of
+Matplotlib's viridis (S. van der Walt, N. Smith, E. Firing, 2015, CC0).
 """
 
 from __future__ import annotations
@@ -15,6 +17,28 @@ from dynamaze.common.arrays import FloatArray, UInt8Array
 
 Color = tuple[int, int, int]  # (R, G, B), each 0 to 255
 
+BLACK: Color = (0, 0, 0)
+ORANGE: Color = (230, 159, 0)
+SKY_BLUE: Color = (86, 180, 233)
+GREEN: Color = (0, 158, 115)
+YELLOW: Color = (240, 228, 66)
+BLUE: Color = (0, 114, 178)
+VERMILLION: Color = (213, 94, 0)
+PURPLE: Color = (204, 121, 167)
+WHITE: Color = (255, 255, 255)
+
+
+def mixed(first: Color, second: Color, share: float) -> Color:
+    """Return the first color with a share, from 0 to 1, of the second."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def hex_code(color: Color) -> str:
+    """Return the hexadecimal code of a color, "#rrggbb"."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 FLOOR: Color = (246, 242, 233)
 FLOOR_GROOVE: Color = (229, 223, 210)
 SHADOW: Color = (58, 52, 66)
@@ -23,31 +47,31 @@ WALL_TOP: Color = (92, 107, 135)
 WALL_RIM: Color = (124, 139, 166)
 WALL_FRONT: Color = (57, 68, 92)
 
-START_RING: Color = (46, 157, 150)
-START_PAD: Color = (196, 231, 225)
+START_RING = GREEN
+START_PAD = mixed(GREEN, WHITE, 0.75)
 
-GOAL_STAR: Color = (252, 196, 54)
-GOAL_SHINE: Color = (255, 222, 125)
-GOAL_EDGE: Color = (196, 128, 22)
+GOAL_STAR = mixed(ORANGE, YELLOW, 0.5)
+GOAL_SHINE = mixed(GOAL_STAR, WHITE, 0.4)
+GOAL_EDGE = mixed(ORANGE, BLACK, 0.3)
 
-AGENT: Color = (233, 84, 84)
-AGENT_SHINE: Color = (246, 134, 126)
-AGENT_EDGE: Color = (255, 255, 255)
-EYE: Color = (255, 255, 255)
+AGENT = VERMILLION
+AGENT_SHINE = mixed(VERMILLION, WHITE, 0.35)
+AGENT_EDGE = WHITE
+EYE = WHITE
 PUPIL: Color = (43, 36, 54)
 
-APPEARED: Color = (255, 150, 28)
-OPENED: Color = (38, 170, 92)
+APPEARED = ORANGE
+OPENED = GREEN
 
 ARROW: Color = (32, 26, 44)
-HALO: Color = (255, 255, 255)
-VISITS: Color = (30, 120, 214)
+HALO = WHITE
+VISITS = BLUE
 TRACK: Color = (22, 30, 52)
-TREE: Color = (120, 60, 220)
-PLANNED: Color = (255, 140, 0)
-PLANNED_EDGE: Color = (70, 34, 0)
-RIGHT: Color = (0, 134, 145)
-WRONG: Color = (216, 27, 120)
+TREE = BLUE
+PLANNED = ORANGE
+PLANNED_EDGE = mixed(ORANGE, BLACK, 0.7)
+RIGHT = GREEN
+WRONG = PURPLE
 DARK: Color = (24, 27, 40)
 UNSURE: Color = (150, 146, 158)
 UNSURE_EDGE: Color = (96, 92, 106)

@@ -244,7 +244,7 @@ def _group(name: str, elements: Iterable[str]) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return "#" + bytes(value).hex()
+        return colors.hex_code(value)
     return number(value) if isinstance(value, float) else str(value)
 
 

@@ -29,7 +29,14 @@ from dynamaze.benchmarks.distillation.methods.harness import (
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
 )
-from dynamaze.benchmarks.harness.analysis.plots import EVENT, panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.plots import (
+    BLACK,
+    EVENT,
+    GREEN,
+    VERMILLION,
+    panels,
+    points_with_bars,
+)
 from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -49,7 +56,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-COLOURS = {True: "tab:green", False: "tab:red"}
+COLOURS = {True: GREEN, False: VERMILLION}
 """Colours of comparisons whose demand is met or not."""
 
 
@@ -187,7 +194,7 @@ def plot(tables: Tables, config: MethodsConfig) -> Figure:
         colour = COLOURS[is_met(gain, comparison)]
         points_with_bars(axes, -at, gain, horizontal=True, fmt="o", color=colour)
         marker = "|" if comparison.claim == NULL else "D"
-        axes.plot(comparison.demand, -at, marker, color="black", markersize=8, fillstyle="none")
+        axes.plot(comparison.demand, -at, marker, color=BLACK, markersize=8, fillstyle="none")
     labels = [f"{name}: {_label(c.arm, c.baseline, c.measure)}" for name, c, _, _ in found]
     axes.set_yticks(-np.arange(len(found)), labels)
     axes.set_xlabel("gain, points")

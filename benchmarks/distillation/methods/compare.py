@@ -47,7 +47,7 @@ from dynamaze.benchmarks.distillation.methods.maze_teacher import (
 )
 from dynamaze.benchmarks.distillation.student import read_teacher
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
-from dynamaze.benchmarks.harness.analysis.plots import panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.plots import BLUE, GREY, panels, points_with_bars
 from dynamaze.benchmarks.harness.analysis.summaries import mean_text
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -290,11 +290,11 @@ def plot(tables: Tables, config: CompareConfig) -> Figure:
     for one, kind in zip(axes, KINDS, strict=True):
         for at, arm in enumerate(arms):
             values = 100 * rows_where(rows, arm=arm, mazes=kind)["normalised_return"]
-            colour = "tab:grey" if arm in SIMPLE else "tab:blue"
+            colour = GREY if arm in SIMPLE else BLUE
             points_with_bars(
                 one, -at, mean_interval(values), horizontal=True, fmt="o", color=colour
             )
-        one.set_title(f"{kind} mazes", fontsize=10)
+        one.set_title(f"{kind} mazes")
         one.set_xlabel("normalised return, %")
         one.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(-np.arange(len(arms)), arms)

@@ -1,7 +1,13 @@
-"""Style of all plots: labels, colours and markers by name, panels, intervals as bands and bars."""
+"""Style of all plots: labels, colours and markers by name, panels, intervals as bands and bars.
+
+The colours are those of the mazes' pictures, which readers with any colour vision can tell apart
+(`dynamaze.envs.rendering.colors`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,10 +16,26 @@ import numpy.typing as npt
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.envs.rendering import FramePainter, colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from dynamaze.envs import DynaMazeEnv
+
+
+BLACK = colors.hex_code(colors.BLACK)
+BLUE = colors.hex_code(colors.BLUE)
+GREEN = colors.hex_code(colors.GREEN)
+ORANGE = colors.hex_code(colors.ORANGE)
+PURPLE = colors.hex_code(colors.PURPLE)
+SKY_BLUE = colors.hex_code(colors.SKY_BLUE)
+VERMILLION = colors.hex_code(colors.VERMILLION)
+GREY, LIGHT_GREY = "#808080", "#c0c0c0"
+
+CYCLE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY_BLUE, BLACK)
+"""Colours of curves without a name; the palette's yellow is too pale on white."""
 
 
 class MethodStyle(NamedTuple):
@@ -25,96 +47,148 @@ class MethodStyle(NamedTuple):
 
 
 METHODS = {
-    "q_learning": MethodStyle("Q-learning", "tab:brown"),
-    "DynaQ": MethodStyle("Dyna-Q", "tab:red"),
-    "DynaQPlus": MethodStyle("Dyna-Q+", "tab:blue"),
-    "uniform": MethodStyle("Dyna-Q", "tab:red", "o"),
-    "prioritised_sweeping": MethodStyle("prioritised sweeping", "tab:blue", "s"),
-    "trajectory_sampling": MethodStyle("trajectory sampling", "tab:orange", "v"),
-    "dynamic_programming": MethodStyle("dynamic programming", "tab:green", "^"),
-    "forward": MethodStyle("forward search", "black", "o"),
-    "sparse": MethodStyle("sparse sampling", "tab:olive", "s"),
-    "monte_carlo": MethodStyle("Monte-Carlo search", "tab:orange", "v"),
-    "tree": MethodStyle("tree search (UCT)", "tab:green", "^"),
-    "td": MethodStyle("TD search", "tab:purple", "D"),
-    "dyna_2": MethodStyle("Dyna-2", "tab:pink", "X"),
+    "q_learning": MethodStyle("Q-learning", BLACK),
+    "DynaQ": MethodStyle("Dyna-Q", VERMILLION),
+    "DynaQPlus": MethodStyle("Dyna-Q+", BLUE),
+    "uniform": MethodStyle("Dyna-Q", VERMILLION, "o"),
+    "prioritised_sweeping": MethodStyle("prioritised sweeping", BLUE, "s"),
+    "trajectory_sampling": MethodStyle("trajectory sampling", ORANGE, "v"),
+    "dynamic_programming": MethodStyle("dynamic programming", GREEN, "^"),
+    "forward": MethodStyle("forward search", BLACK, "o"),
+    "sparse": MethodStyle("sparse sampling", BLUE, "s"),
+    "monte_carlo": MethodStyle("Monte-Carlo search", ORANGE, "v"),
+    "tree": MethodStyle("tree search (UCT)", GREEN, "^"),
+    "td": MethodStyle("TD search", PURPLE, "D"),
+    "dyna_2": MethodStyle("Dyna-2", SKY_BLUE, "X"),
 }
 """Agents and planners by their names in the stored tables."""
 
 COLOURS = {
     **{name: style.colour for name, style in METHODS.items()},
     # without a search (equal_budgets)
-    "chance": "grey",
+    "chance": GREY,
     # exploration bonus (exercise_8_4)
-    "none": "tab:red",
-    "planning": "tab:blue",
-    "action": "tab:green",
+    "none": VERMILLION,
+    "planning": BLUE,
+    "action": GREEN,
     # numbers of successors (figure_8_8)
-    "b = 1": "tab:blue",
-    "b = 3": "tab:orange",
-    "b = 10": "tab:green",
+    "b = 1": BLUE,
+    "b = 3": ORANGE,
+    "b = 10": GREEN,
     # methods of model_confidence
-    "Dyna-Q": "tab:red",
-    "Dyna-Q+": "tab:blue",
-    "Scored": "tab:brown",
-    "Uncertainty": "tab:grey",
-    "Scored + uncertainty": "tab:green",
+    "Dyna-Q": VERMILLION,
+    "Dyna-Q+": BLUE,
+    "Scored": ORANGE,
+    "Uncertainty": PURPLE,
+    "Scored + uncertainty": GREEN,
     # families of models (model_comparison)
-    "table": "tab:blue",
-    "linear": "tab:green",
-    "learned": "tab:orange",
+    "table": BLUE,
+    "linear": GREEN,
+    "learned": ORANGE,
     # algorithms and methods of Stable-Baselines3
-    "PPO": "tab:blue",
-    "SAC": "tab:orange",
-    "model-free": "tab:red",
-    "learned model": "tab:blue",
-    "true environment": "tab:grey",
+    "PPO": BLUE,
+    "SAC": ORANGE,
+    "model-free": VERMILLION,
+    "learned model": BLUE,
+    "true environment": GREY,
     # linear Dyna (linear_dyna, mountain_car)
-    "TD": "tab:brown",
-    "Q-learning": "tab:brown",
-    "TD on the model": "tab:purple",
-    "Dyna, states seen": "tab:orange",
-    "Dyna, random": "tab:red",
-    "Dyna, PWMA": "tab:blue",
-    "Dyna, MG": "tab:green",
-    "Dyna, MG by pops": "tab:olive",
+    "TD": BLACK,
+    "Q-learning": BLACK,
+    "TD on the model": PURPLE,
+    "Dyna, states seen": ORANGE,
+    "Dyna, random": VERMILLION,
+    "Dyna, PWMA": BLUE,
+    "Dyna, MG": GREEN,
+    "Dyna, MG by pops": SKY_BLUE,
     # initial weights (deep_belief)
-    "random weights": "tab:red",
-    "pre-trained on the same inputs": "tab:orange",
-    "pre-trained, also on unlabelled inputs": "tab:green",
+    "random weights": VERMILLION,
+    "pre-trained on the same inputs": ORANGE,
+    "pre-trained, also on unlabelled inputs": GREEN,
     # losses (soft_labels)
-    "hard labels": "black",
-    "KL, temperature 1": "tab:blue",
-    "KL, temperature 2": "tab:orange",
-    "KL, temperature 4": "tab:green",
-    "centred logits": "tab:purple",
+    "hard labels": BLACK,
+    "KL, temperature 1": BLUE,
+    "KL, temperature 2": ORANGE,
+    "KL, temperature 4": GREEN,
+    "centred logits": PURPLE,
     # sizes in training (transformer)
-    "7x7 alone": "tab:orange",
-    "7x7 to 11x11": "tab:blue",
+    "7x7 alone": ORANGE,
+    "7x7 to 11x11": BLUE,
     # adaptive or not (loca)
-    "yes": "tab:green",
-    "no": "tab:red",
-    "undecided": "tab:grey",
+    "yes": GREEN,
+    "no": VERMILLION,
+    "undecided": GREY,
     # groups of students and baselines (frontier)
-    "VIN": "tab:blue",
-    "convolutional": "tab:orange",
-    "MLP": "tab:green",
-    "fitted table": "tab:brown",
-    "policy gradient": "tab:red",
-    "teacher": "black",
-    "pruned": "tab:cyan",
-    "exact planner, initial map": "tab:purple",
+    "VIN": BLUE,
+    "convolutional": ORANGE,
+    "MLP": GREEN,
+    "fitted table": PURPLE,
+    "policy gradient": VERMILLION,
+    "teacher": BLACK,
+    "pruned": SKY_BLUE,
+    "exact planner, initial map": GREY,
 }
 """Colours by name; names of different studies may share one."""
 
-REFERENCE: dict[str, Any] = {"color": "grey", "linestyle": ":"}
+REFERENCE: dict[str, Any] = {"color": GREY, "linestyle": ":"}
 """Style of lines of exact and ideal values."""
 
-EVENT: dict[str, Any] = {"color": "grey", "linewidth": 0.8}
+EVENT: dict[str, Any] = {"color": GREY, "linewidth": 0.8}
 """Style of the vertical line of a change, and of axes."""
 
 BAND: dict[str, Any] = {"alpha": 0.25, "linewidth": 0}
 """Style of intervals as bands."""
+
+
+STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.labelsize": 9,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.titlesize": 11,
+    "font.size": 9,
+    "grid.alpha": 0.4,
+    "grid.color": LIGHT_GREY,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "xtick.color": GREY,
+    "xtick.labelcolor": BLACK,
+    "xtick.labelsize": 8,
+    "ytick.color": GREY,
+    "ytick.labelcolor": BLACK,
+    "ytick.labelsize": 8,
+}
+"""Parameters of Matplotlib of all plots; `plot_style` adds the colours of `CYCLE`."""
+
+
+@contextmanager
+def plot_style() -> Iterator[None]:
+    """Use the style of all plots inside a `with` block, and the caller's again after it.
+
+    Raises:
+        MissingLibraryError: (an ImportError) if Matplotlib is missing.
+    """
+    matplotlib = optional_import("matplotlib", purpose="a plot")
+    from cycler import cycler  # Matplotlib depends on it
+
+    with matplotlib.rc_context({**STYLE, "axes.prop_cycle": cycler(color=CYCLE)}):
+        yield
+
+
+def styled(plot: Callable[..., Figure], *arguments: Any) -> Figure:
+    """Return the figure of a function and its arguments in the style of all plots.
+
+    Raises:
+        MissingLibraryError: (an ImportError) if Matplotlib is missing.
+    """
+    with plot_style():
+        figure = plot(*arguments)
+        figure.draw_without_rendering()  # ticks take their style when they are first drawn
+    return figure
 
 
 def empty_figure(size: tuple[float, float]) -> Figure:
@@ -189,7 +263,15 @@ def points_with_bars(
 def points_of_runs(axes: Axes, at: int, samples: FloatArray, **style: Any) -> None:
     """Draw a point for each run beside one place of the horizontal axis."""
     spread = at + np.linspace(-0.2, 0.2, len(samples))
-    axes.plot(spread, samples, ".", color="silver", zorder=0, **style)
+    axes.plot(spread, samples, ".", color=LIGHT_GREY, zorder=0, **style)
+
+
+def draw_maze(axes: Axes, env: DynaMazeEnv, phase: int, title: str) -> None:
+    """Draw the maze of a phase of an environment, without an agent, in place of a plot."""
+    painter = FramePainter(env.layout.rows, env.layout.cols)
+    axes.imshow(painter.paint(env.phase_scene(phase)))
+    axes.set_title(title)
+    axes.set_axis_off()
 
 
 def number_ticks(axes: Axes, numbers: npt.ArrayLike) -> None:
@@ -201,6 +283,4 @@ def number_ticks(axes: Axes, numbers: npt.ArrayLike) -> None:
 
 def legend_below(figure: Figure, axes: Axes, cols: int) -> None:
     """Draw the legend of one panel below all panels."""
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=cols, frameon=False
-    )
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=cols)

@@ -297,7 +297,7 @@ def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
     figure, grid = panels(lines, COLUMNS, size=size, sharex=True, sharey=True)
     for axes, (name, result, runs) in zip(grid.flat, results, strict=False):
         _draw(axes, rows_where(curves, agent=name), COLOURS[result.adaptive])
-        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} (n = {runs})", fontsize=9)
+        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} (n = {runs})")
     for axes in grid.flat[len(results) :]:
         axes.axis("off")
     for axes in grid[-1]:

@@ -25,7 +25,7 @@ from dynamaze.benchmarks.figures.command import (
 )
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
-from dynamaze.benchmarks.harness.analysis.table import read_csv, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Tables, read_csv, rows_where
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
 from dynamaze.benchmarks.harness.running.live_view import format_seconds
@@ -108,20 +108,41 @@ def test_table_columns_and_rows(results: Path, name: str) -> None:
         assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
 
 
-@pytest.mark.parametrize("name", sorted(DRAWN))
-def test_plot_from_stored_tables(results: Path, name: str) -> None:
-    assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+def stored(results: Path, name: str) -> tuple[ModuleType, ExperimentConfig, Tables]:
+    """Return the module, the configuration and the stored tables of a figure."""
     figures_by_name = {
         config.name: (module, config) for module, config in map(load_figure, FIGURES)
     }
-    module, config = figures_by_name[name]
     tables = {path.stem: read_csv(path) for path in results.glob(f"{name}*.csv")}
+    return *figures_by_name[name], tables
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_plot_from_stored_tables(results: Path, name: str) -> None:
+    assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    module, config, tables = stored(results, name)
     figure = module.plot(tables, config)
     lines = [line for axes in figure.axes for line in axes.lines]
     drawn = np.concatenate([line.get_ydata() for line in lines])
     for kind in DRAWN[name]:
         assert np.isin(tables[name][f"{kind}_mean"], drawn).all()
     assert module.summary(tables, config)
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_plot_explains_panels(results: Path, name: str) -> None:
+    module, config, tables = stored(results, name)
+    for axes in module.plot(tables, config).axes:
+        assert axes.get_xlabel() if axes.axison else axes.get_title()
+        if axes.patches:  # a histogram
+            assert axes.get_legend() is not None
+
+
+def test_figure_8_2_has_maze_beside(results: Path) -> None:
+    module, config, tables = stored(results, "figure_8_2")
+    _, beside = module.plot(tables, config).axes
+    assert len(beside.get_images()) == 1
+    assert not beside.axison
 
 
 def test_figure_8_2_planning_helps(results: Path) -> None:

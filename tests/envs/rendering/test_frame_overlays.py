@@ -440,9 +440,9 @@ def test_boolean_belief_equals_probabilities() -> None:
 def test_error_mark_grows_with_certainty() -> None:
     plain = pixels(paint(scene()), (2, 2))
     ring = [abs(belief_cell((2, 2), p) - plain)[1, 16].sum() for p in (0.6, 0.8, 1.0)]
-    magenta = [belief_cell((2, 2), p)[1, 16] @ (1, -1, 0) for p in (0.6, 0.8, 1.0)]
+    purple = [belief_cell((2, 2), p)[1, 16] @ (1, -1, 0) for p in (0.6, 0.8, 1.0)]
     assert all(change > 0 for change in ring)
-    assert magenta == sorted(set(magenta))
+    assert purple == sorted(set(purple))
 
 
 # -- changes of the scene itself ------------------------------------------------------------------

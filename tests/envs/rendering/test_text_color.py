@@ -9,6 +9,7 @@ import pytest
 
 from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import Scene, scene_to_color_text
+from dynamaze.envs.rendering.colors import APPEARED, OPENED
 
 from .scenes import SHAPE, scene
 
@@ -95,8 +96,8 @@ def test_color_text_marks() -> None:
     changed[1, 1] = changed[2, 0] = True
     found = read_cells(scene(planned=[[11, 0]])._replace(changed=changed))
     assert [found[cell][0][0] for cell in ((1, 1), (2, 0), (2, 3))] == ["+", "-", "*"]
-    assert found[1, 1][1] == (255, 150, 28)
-    assert found[2, 0][1] == (38, 170, 92)
+    assert found[1, 1][1] == APPEARED
+    assert found[2, 0][1] == OPENED
 
 
 def test_color_text_omits_hidden() -> None:

@@ -28,7 +28,7 @@ from dynamaze.viewer.statistics import format_regret
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCS = ("guide", "extending", "distillation", "results", "statistics")
+DOCS = ("guide", "extending", "distillation", "results", "statistics", "faq")
 DOCUMENTS = (
     README,
     ROOT / "CONTRIBUTING.md",
@@ -194,7 +194,7 @@ def test_readme_installation_is_from_clone() -> None:
     extras = re.search(r"Further extras are (.*?)\. ", TEXT)
     assert extras is not None
     named = {*re.findall(r"`(\w+)`", extras[1]), *re.findall(r'"\.\[(\w+)\]"', TEXT)}
-    assert named == {*project["optional-dependencies"]} - {"dev"}
+    assert named == {*project["optional-dependencies"]} - {"dev", "docs"}
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in TEXT
 
 

@@ -92,8 +92,8 @@ class ForgettingLikelihood(MaximumLikelihood):
     """Maximum-likelihood model with exponentially discounted counts.
 
     With each visit of a pair its earlier counts are multiplied by the decay: the frequencies are
-    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size 1
-    - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
+    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size
+    1 - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
     Moulines (2011), section 2.
 
     Args:

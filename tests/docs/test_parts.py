@@ -9,6 +9,7 @@ import pytest
 from sitebuild import pages
 from sitebuild.docstrings import description
 from sitebuild.parts import KINDS, METHOD_PROGRAMS, PROGRAMS, Part
+from sitebuild.tables import rows_about
 
 from dynamaze.agents import MODELS, PLANNERS
 from dynamaze.agents.values import VALUES
@@ -58,6 +59,16 @@ def test_part_has_description_and_source(kind: str) -> None:
         text = description(part.described)
         assert len(text) > 20, part.name
         assert "Args:" not in text, part.name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_part_says_when_it_is_suitable(kind: str) -> None:
+    for part in parts_of(kind):
+        if kind == "methods":  # the table of methods has what each is for
+            headings = [table.heading for table in rows_about(kind, part.name)]
+            assert "Methods of distillation" in headings, part.name
+        else:
+            assert re.search(r"^Suited to ", description(part.described), re.M), part.name
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import pytest
 
 from dynamaze.common.registration import ENVIRONMENTS
 
-from ..test_readme import ROOT, absolute_python_path
+from ..test_readme import ROOT, absolute_python_path, python_blocks
+
+CHECKS = ("model", "values", "method")
 
 NOTEBOOKS = sorted((ROOT / "docs" / "site" / "notebooks").glob("*.md"))
 
@@ -52,3 +55,17 @@ def test_pages_are_all_in_contents() -> None:
     }
     listed = {line for line in contents.splitlines() if (folder / f"{line}.md").is_file()}
     assert pages - {"index"} - {page for page in pages if page.startswith("adaptation/")} == listed
+
+
+def test_plugins_are_short_and_checked() -> None:
+    blocks = [text for _, text in python_blocks(ROOT / "docs" / "extending.md")]
+    classes = {
+        node.name: text.splitlines()[node.lineno - 1 : node.end_lineno]
+        for text in blocks
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert len(classes) == 3
+    for name, lines in classes.items():
+        assert len([line for line in lines if line]) <= 20, name
+        assert any(f"check_{kind}(" in text and name in text for kind in CHECKS for text in blocks)

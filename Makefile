@@ -6,6 +6,7 @@
 #   make test-lowest  the environments' and agents' tests with the lowest supported versions
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
+#   make docs      the site, in docs/_build/html; some two minutes after the set-up
 #   make dist      wheel and source distribution of the last commit, in dist/
 #   make trials    200 kills of drivers and workers during a sweep, and other long trials
 #   make mutants   400 small edits of the sources, of which the tests must notice nine in ten
@@ -24,7 +25,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
 	trap 'kill $$alive' EXIT;
 
-.PHONY: demo figures test test-lowest lint types check speed dist trials mutants clean
+.PHONY: demo figures test test-lowest lint types check speed docs dist trials mutants clean
 
 demo: $(VENV)/core
 	$(BIN)/dynamaze demo
@@ -50,6 +51,11 @@ check: lint types test
 
 speed: $(VENV)/dev
 	$(BIN)/dynamaze bench speed
+
+# Executes the notebooks; warnings and dead links are errors. Always anew: pages are generated.
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --fresh-env \
+		docs docs/_build/html
 
 # Byte-identical for a commit, with the setuptools of constraints.txt.
 dist: $(VENV)/dev
@@ -88,6 +94,12 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/core
 
+$(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo "Installing DynaMaze with what builds its site into $(VENV) ..."
+	@$(ALIVE) $(PIP_INSTALL) torch
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[docs]"
+	@touch $@ $(VENV)/core
+
 # The lower bounds in pyproject.toml, as constraints.
 $(LOWEST)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(LOWEST)
@@ -100,5 +112,5 @@ $(LOWEST)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist docs/_build *.egg-info results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,9 @@ BONUSES = ("planning", "action")
 class DynaQ(Agent):
     """Dyna-Q: Q-learning from real and from simulated experience (section 8.2, p. 164).
 
+    Suited to environments where real steps cost more than computation, and that do not change, or
+    change for the worse; it seldom finds a path that has become shorter.
+
     Args:
         env: environment or its id.
         learning_rate: step size alpha, in (0, 1]; 1 is right in a table of a deterministic
@@ -113,6 +116,8 @@ class DynaQ(Agent):
 class DynaQPlus(Agent):
     """Dyna-Q+ with an exploration bonus for pairs not tried for long (section 8.3, p. 168).
 
+    Suited to environments that change, above all where something better may appear.
+
     A pair that was last tried tau real steps ago gets the bonus kappa * sqrt(tau). With
     `bonus="planning"` it is added to simulated rewards, and untried actions of visited states are
     sampled, too. With `bonus="action"` it is added to the values when an action is chosen, and
@@ -182,6 +187,8 @@ class DynaQPlus(Agent):
 
 class QLearning(Agent):
     """One-step Q-learning with an epsilon-greedy policy (Sutton & Barto 2018, section 6.5).
+
+    Suited to comparisons: it has no model, and shows what planning adds.
 
     Args:
         env: environment or its id.

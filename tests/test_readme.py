@@ -30,7 +30,7 @@ from dynamaze.viewer.statistics import format_regret
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DISTILLATION = ROOT / "docs" / "distillation.md"
-DOCS = ("guide", "extending", "distillation", "results", "statistics")
+DOCS = ("guide", "extending", "distillation", "results", "statistics", "faq")
 DOCUMENTS = (
     README,
     ROOT / "CONTRIBUTING.md",
@@ -208,7 +208,10 @@ def test_readme_installation_is_from_clone() -> None:
     assert shlex.split(wheel) == [f"dist/{name}[figures]"]
     extras = re.search(r"Extras are (.*?)\. ", TEXT)
     assert extras is not None
-    assert {*re.findall(r"`(\w+)`", extras[1])} == {*project["optional-dependencies"]} - {"dev"}
+    assert {*re.findall(r"`(\w+)`", extras[1])} == {*project["optional-dependencies"]} - {
+        "dev",
+        "docs",
+    }
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in TEXT
 
 
@@ -234,9 +237,9 @@ def slug(heading: str) -> str:
 
 
 def test_pictures_of_readme_cover_environments() -> None:
-    cells = re.findall(r'<a href="(.*?)"><img src="(.*?)" width="\d+" alt="(.*?)"></a>', TEXT)
+    cells = re.findall(r"\[!\[(.*?)\]\((.*?)\)\]\((.*?)\)", TEXT)
     expected = [
-        (f"docs/environments/{env_id}.md", f"docs/environments/{env_id}.gif", env_id)
+        (env_id, f"docs/environments/{env_id}.gif", f"docs/environments/{env_id}.md")
         for env_id in ENVIRONMENTS
     ]
     assert sorted(cells) == sorted(expected)

@@ -44,6 +44,8 @@ VISIBLE = ("binary", "gaussian")
 class DeepBelief(BaseLearner):
     """Deep belief network with a Bayesian linear last layer.
 
+    Suited to studies of pre-training without labels.
+
     Args:
         num_inputs: number of inputs.
         num_outputs: number of outputs.

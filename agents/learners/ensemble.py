@@ -47,6 +47,8 @@ _ROWS = 256  # rows predicted at a time, so that intermediate results fit the ca
 class ProbabilisticEnsemble(BaseLearner):
     """Ensemble of networks that separates epistemic uncertainty (disagreement) from noise.
 
+    Suited to noisy continuous dynamics with more experience than a Gaussian process can keep.
+
     Args:
         num_inputs: number of inputs.
         num_outputs: number of outputs.

@@ -53,6 +53,9 @@ _ROWS = 256  # rows predicted at a time, so that their correlations fit the cach
 class GaussianProcess(BaseLearner):
     """Gaussian process for several outputs.
 
+    Suited to few, costly real steps in a continuous environment; its time grows with the points
+    kept.
+
     Args:
         num_inputs: number of inputs.
         num_outputs: number of outputs.

@@ -90,6 +90,8 @@ def least_squares_gain(
 class LinearLeastMeanSquares(LinearLearner):
     """Least mean squares (Widrow and Hoff 1960), optionally normalised and averaging.
 
+    Suited to many features and little time: a step costs as much as a prediction.
+
     Normalised steps are W += step x e / |x|^2: the step size is the fraction of each error that is
     removed. Others are W += step x e, which diverges for a step size above 2 / |x|^2.
 
@@ -176,6 +178,8 @@ class LinearLeastMeanSquares(LinearLearner):
 class RecursiveLeastSquares(LinearLearner):
     """Recursive least squares: the least-squares weights after each example.
 
+    Suited to a few hundred features, of which it makes the most in few steps.
+
     With P = (sum x x' + I / prior_variance)^-1 it is the rank-one update of Plackett (1950); see
     Haykin 2002, "Adaptive Filter Theory". With a forgetting factor below 1 the weight of an example
     is multiplied by it at each later one.
@@ -252,6 +256,8 @@ class RecursiveLeastSquares(LinearLearner):
 
 class BayesianLinear(LinearLearner):
     """Online Bayesian linear regression with a conjugate prior: the exact posterior.
+
+    Suited to a few hundred features where the uncertainty of the weights matters, too.
 
     Each output is y = x w + noise. If the variance s2 of the noise is given, w is normal; otherwise
     (w, s2) of each output are normal-inverse-gamma: s2 ~ InvGamma(shape, scale) and w | s2 ~

@@ -65,6 +65,8 @@ SEEN = "seen"
 class LinearDyna(Agent):
     """Linear Dyna for control, with an epsilon-greedy policy.
 
+    Suited to few continuous numbers as observations, with tile-coded features, and to tables.
+
     Args:
         env: environment or its id.
         learning_rate: step size of the state values, in (0, 1].

@@ -56,6 +56,8 @@ EVERYWHERE = np.ones(1, dtype=np.bool_)
 class MapExplorer(Agent):
     """Optimistic planning on a learned map with ages, in a grid that may change.
 
+    Suited to grids whose size and moves are known and whose walls are not, with few steps to learn.
+
     It acts without learning rates or discounts. The cost of a path is its number of moves, plus
     what it costs to end there: nothing at a known goal, `unknown_cost` in a cell that was never
     seen, `entered_cost` less its age in one that was entered; a wall costs `wall_cost` less its

@@ -17,7 +17,11 @@ from .table import TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pa
 
 
 class LatestOutcome(TableModel):
-    """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164)."""
+    """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164).
+
+    Suited to deterministic environments; it forgets the old outcome at once when a pair is tried
+    again.
+    """
 
     promises = TABLE_PROMISES | {"adapts"}
 
@@ -123,6 +127,8 @@ rules(LatestTable, update_model=update_latest, **LOOKUPS)
 
 class ForgettingLatest(LatestOutcome):
     """Latest-outcome model with a sliding window over all experience.
+
+    Suited to deterministic environments that change in places to which the agent seldom returns.
 
     A window is the simplest way to track a non-stationary environment (Garivier and Moulines 2011,
     "On upper-confidence bound policies for switching bandits", section 3). A pair whose visits have

@@ -33,6 +33,8 @@ GROWING: tuple[str, ...] = ("link", "next_state", "terminated", "tally", "reward
 class MaximumLikelihood(TableModel):
     """Maximum-likelihood model: P(s'|s,a) = N(s,a,s') / N(s,a), and each outcome's mean reward.
 
+    Suited to stochastic environments that do not change; old counts delay the notice of a change.
+
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
 
@@ -91,9 +93,11 @@ class MaximumLikelihood(TableModel):
 class ForgettingLikelihood(MaximumLikelihood):
     """Maximum-likelihood model with exponentially discounted counts.
 
+    Suited to stochastic environments that change.
+
     With each visit of a pair its earlier counts are multiplied by the decay: the frequencies are
-    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size 1
-    - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
+    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size
+    1 - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
     Moulines (2011), section 2.
 
     Args:

@@ -23,6 +23,8 @@ GROWING: tuple[str, ...] = ("pair", "reward", "next_state", "terminated")
 class StoredExperience(TableModel):
     """Experience replay as a model: stores every transition and samples them uniformly.
 
+    Suited to any observations, also vectors, since nothing is fitted.
+
     Experience replay (Lin 1992); as a model: van Hasselt, Hessel and Aslanides 2019. Unlike the
     other table models it samples a pair in proportion to its visits.
     """
@@ -149,6 +151,8 @@ rules(StoredTable, update_model=update_stored, sample_transition=sample_stored)
 
 class ForgettingExperience(StoredExperience):
     """Experience replay with a sliding window over the last transitions.
+
+    Suited to environments that change, where old experience misleads.
 
     A buffer of limited size (Lin 1992; effect of its size: Zhang and Sutton 2017, "A deeper look at
     experience replay").

@@ -70,6 +70,8 @@ rules(ValueIterationRecord, plan=solve)
 class DynamicProgramming(TablePlanning):
     """Value iteration on the learned model, which is taken as exact (certainty equivalence).
 
+    Suited to small tables, whose values it makes exact for the model after each real step.
+
     Gauss-Seidel value iteration over the tried pairs, alternately forward and backward, from the
     present values until they converge: a single sweep where nothing has changed. The learning rate
     of the values is not used.

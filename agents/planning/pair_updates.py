@@ -80,6 +80,8 @@ def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng
 class UniformUpdates(PairUpdates):
     """Updates of random pairs: a visited state, then an action tried there (section 8.2).
 
+    Suited to stochastic environments with few outcomes of a pair, where an expected update pays.
+
     With sample updates it is `UniformPlanning`, by the same compiled rule.
 
     Args:
@@ -121,6 +123,8 @@ rules(UniformExpectedRecord, plan=update_uniformly)
 
 class BackwardUpdates(PairUpdates):
     """Updates of predecessors of random states (van Hasselt, Hessel and Aslanides 2019).
+
+    Suited to sparse rewards, and to changes that the agent sees in one place only (LoCA).
 
     Samples a visited state, or a state in which an episode ended, then one of the pairs that lead
     there.

@@ -135,6 +135,8 @@ rules(
 class PrioritisedSweeping(TablePlanning):
     """Updates of the pairs whose values would change the most, and then of their predecessors.
 
+    Suited to large tables with sparse rewards, where most uniform updates change nothing.
+
     Real transitions update no value directly; they queue their pair.
 
     Args:

@@ -119,6 +119,8 @@ rules(
 class TrajectorySampling(PairUpdates):
     """Updates along trajectories of the current policy in the model: the on-policy distribution.
 
+    Suited to large tables of which a good policy visits a small part.
+
     A simulated trajectory takes epsilon-greedily one of the actions that were tried in its state,
     and updates pair by pair; where it ends another starts. No trajectory continues into the
     planning of the next real step.

@@ -26,6 +26,8 @@ from .base import Planning
 class UniformPlanning(Planning):
     """Uniform search control: n updates from sampled transitions (section 8.2, step (f)).
 
+    Suited to any model and any values; it is the reference of the other planners.
+
     Args:
         planning_steps: n, at least 0; 0 is Q-learning.
 

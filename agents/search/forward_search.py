@@ -147,6 +147,8 @@ class ForwardPlanning(SearchPlanning):
 class ForwardSearch(SearchAgent):
     """Agent that acts by expectimax to a fixed depth.
 
+    Suited to short horizons and models that know their distributions: its result is exact.
+
         from dynamaze.agents import ForwardSearch
 
         agent = ForwardSearch("DynaMaze-v0", model="true", depth=20)

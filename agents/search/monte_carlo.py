@@ -337,6 +337,9 @@ class MonteCarloPlanning(SearchPlanning):
 class MonteCarloSearch(SearchAgent):
     """Agent that acts by Monte-Carlo search: a rollout algorithm.
 
+    Suited to a first improvement of a policy by simulation; a tree search improves on it with more
+    simulations.
+
         from dynamaze.agents import MonteCarloSearch
 
         agent = MonteCarloSearch("CliffWalking-v1", model="true", simulations=400, depth=100)

@@ -221,6 +221,8 @@ class SimulatorExpander:
 class SparseSampling(SearchAgent):
     """Agent that acts by sparse sampling.
 
+    Suited to models that can only be sampled, with a short horizon and any number of states.
+
         from dynamaze.agents import SparseSampling
 
         agent = SparseSampling("FrozenLake-v1", model="true", width=8, depth=20)

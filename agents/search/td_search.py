@@ -300,6 +300,8 @@ class TDPlanning(SearchPlanning):
 class TDSearch(SearchAgent):
     """Agent that acts by temporal-difference search.
 
+    Suited to long episodes with few simulations, since every simulation informs the others.
+
         from dynamaze.agents import TDSearch
 
         agent = TDSearch("DynaMaze-v0", model="true", simulations=100, seed=0)
@@ -342,6 +344,8 @@ class TDSearch(SearchAgent):
 
 class Dyna2(SearchAgent):
     """Dyna-2: Q-learning from real experience, and TD search on top of the learned values.
+
+    Suited to learning and planning at once, where the present state deserves values of its own.
 
         from dynamaze.agents import Dyna2
 

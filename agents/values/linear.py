@@ -24,6 +24,8 @@ MAX_TILED = 4
 class LinearValues(Stateful):
     """Linear action values Q(s, a) = w_a . x(s), with one block of weights for each action.
 
+    Suited to a few continuous numbers as observations.
+
     Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1). The step size is the
     learning rate divided by |x|^2 (section 9.6), for tile coding by the number of tilings: the rate
     is then the fraction of each error that is removed, as in a table.

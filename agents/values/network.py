@@ -36,6 +36,8 @@ NETWORK = 4
 class NetworkValues(Stateful):
     """Multilayer perceptron with two hidden layers from a vector to its action values.
 
+    Suited to observations with too many numbers for tiles.
+
     Deep Q-learning (Mnih et al. 2015) with Adam, double Q-learning (van Hasselt, Guez and Silver
     2016) and a target network that is updated by an exponential moving average. There is no replay
     buffer: that is the role of a model. Transitions, real and simulated, are collected until there

@@ -34,6 +34,8 @@ class Values(Protocol):
 class TableValues(Stateful):
     """A table of action values, learned by one-step Q-learning.
 
+    Suited to discrete observations that are met again.
+
     Sutton & Barto 2018, equation 6.8.
 
     Args:

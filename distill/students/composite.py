@@ -23,6 +23,8 @@ from torch import Tensor  # noqa: E402
 class ActorCritic(Student):
     """Actor that learns a teacher's actions, and critic that learns its state values.
 
+    Suited to students that go on to learn from rewards, and to students as teachers of values.
+
     They train together; `Distiller(..., value_coef=)` weights the critic's loss. Batches need
     values, from a teacher with `state_values`. As a policy it is its actor, which alone is
     exported. It can also be a teacher with values.
@@ -135,6 +137,8 @@ class ActorCritic(Student):
 
 class GaussianStudent(Student):
     """Student with Gaussian actions, whose parameters are the outputs of another student.
+
+    Suited to continuous actions.
 
     Its dimensions are independent. The loss to train it with is "gaussian_kl".
 

@@ -23,6 +23,8 @@ from torch.nn import functional  # noqa: E402
 class Convolution(Student):
     """3x3 convolutions with tanh between them, and a linear output layer.
 
+    Suited to planes, windows and images where near cells decide.
+
     On planes of a maze convolutions keep the size, so that mazes of any size can be given, with any
     number of marked cells; the receptive field grows by one cell with each layer. On images and
     windows each convolution halves the sides, and the linear layer reads all remaining units.

@@ -25,6 +25,8 @@ PERIODS = np.array([4, 8, 16, 32])
 class ExperienceGRU(GridPolicy, Student):
     """GRU that observes its cell, its last action and its last reward, nothing of the maze.
 
+    Suited to comparisons with `MapValueIteration`.
+
     It is the usual learner by a recurrent state (Duan et al. 2016, RL^2; Wang et al. 2016), and the
     reference of `MapValueIteration`: it observes the same, but has to learn what to remember, where
     that one draws a map by rules. Each observation is given to the GRU as numbers (see

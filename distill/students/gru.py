@@ -24,6 +24,8 @@ from torch import Tensor, nn  # noqa: E402
 class GRU(Student):
     """Gated recurrent unit (Cho et al. 2014) with a linear output layer.
 
+    Suited to partially observable environments, where the past tells what is not seen.
+
     In training it is given whole sequences, (batch, time, ...), each from a zero state, and returns
     an output for each step in the order of batch and time. As a policy it keeps its state from one
     call to the next, one row for each observation of the batch, until `reset`.

@@ -51,6 +51,8 @@ but not always this order: where a wrong end is the best of all, the right one g
 class MapValueIteration(MapKeeper, Student):
     """Value iteration network on the agent's own map, with 43 parameters.
 
+    Suited to unseen mazes that change and are not shown, with frozen weights.
+
     The agent observes its cell, its last action and its last reward, nothing of the maze. A memory
     that is never trained keeps the last event in each cell (none, entered, entered with reward,
     bumped into) and its age (see `map_state`); beyond the edge all cells are freshly bumped into.

@@ -19,6 +19,8 @@ from torch import Tensor, nn  # noqa: E402
 class MLP(Student):
     """Fully connected layers with tanh between them.
 
+    Suited to flat observations of a single task.
+
     Tanh, not ReLU: in networks of a few units a ReLU that is inactive on all inputs never recovers.
 
     Args:
@@ -76,6 +78,8 @@ class MLP(Student):
 
 class Linear(MLP):
     """Linear student: each logit is a weighted sum of the observation.
+
+    Suited to one-hot cells of a single maze, of which it is a table of logits.
 
     Args:
         observation_shape: shape of a single observation; it is flattened.

@@ -18,6 +18,8 @@ from torch import Tensor, nn  # noqa: E402
 class Residual(Student):
     """Residual network (He et al. 2016) with an output row for each queried cell, in one pass.
 
+    Suited to teachers of mazes: it answers for all cells at once.
+
     Its blocks work at half resolution (every other row and column, where the corridors of perfect
     mazes are), and a transposed convolution returns to the cells. This takes a quarter of the
     multiply-adds of full resolution and doubles the receptive field: with the defaults, 1.1 million

@@ -24,6 +24,8 @@ KEY_BYTES = 16
 class TableStudent(LogitPolicy):
     """Mean label of each observation in a dataset.
 
+    Suited to comparisons.
+
     Unknown observations get the weighted mean of all rows. It is the baseline for students that
     generalise.
 

@@ -28,6 +28,8 @@ Rotation = tuple[Tensor, Tensor]
 class Transformer(Student):
     """Transformer (Vaswani et al. 2017) with an output row for each queried cell, in one pass.
 
+    Suited to studies of inner layers, and to teachers whose layers a student follows.
+
     A token is a cell. It is embedded by a linear map of the walls and goals of the 3x3 cells around
     it, with walls beyond the edge, so that a token knows which moves are possible. Blocks are
     pre-norm (Xiong et al. 2020, figure 1b). Positions enter as rotations of queries and keys

@@ -25,6 +25,8 @@ LEAF = -1
 class DecisionTree(LogitPolicy):
     """Decision tree that compares one component of the observation at each node.
 
+    Suited to policies that a person shall read; it is grown, not trained by gradients.
+
     scikit-learn grows it on the teacher's best actions, each row weighted by its criticality: the
     best logit minus the worst (the paper's l(s, pi), equation 2), which is 0 where all actions are
     equally good. A grown tree runs without scikit-learn.

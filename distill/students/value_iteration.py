@@ -54,6 +54,8 @@ PENALTY_WEIGHT, PENALTY_SCALE = 3e-3, 0.1
 class ValueIterationNetwork(Student):
     """Value iteration network for mazes of any size: 28 parameters per channel and one more.
 
+    Suited to unseen mazes of any size that are shown, and to the smallest files.
+
     With another number of channels than 4 it also has a readout, 4 parameters per channel and 4
     more. As in Tamar et al. (2016), maps of rows and columns are iterated:
 

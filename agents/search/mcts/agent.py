@@ -125,6 +125,9 @@ class TreeSettings:
 class TreeSearch(SearchAgent):
     """Agent that acts by Monte-Carlo tree search: UCT.
 
+    Suited to environments with a good model and time to think before each action; it looks where
+    its own simulations promise most, so that it can look far ahead.
+
         from dynamaze.agents import TreeSearch
 
         agent = TreeSearch("DynaMaze-v0", model="true", simulations=500, seed=0)

@@ -30,6 +30,8 @@ SQUARE_ROOT = (1.0, 0.5)
 class ContinuousTreeSearch(Configurable):
     """Policy that searches a tree of sampled actions: UCT with double progressive widening.
 
+    Suited to continuous actions where a decision may take many simulations, and to noisy dynamics.
+
         from dynamaze.agents import ContinuousTreeSearch
 
         policy = ContinuousTreeSearch(env, model="simulator", simulations=200, depth=20)

@@ -68,6 +68,8 @@ def _action_bounds_in_spaces(constructor: Callable[..., None]) -> Callable[..., 
 class TrajectoryOptimisation(Agent):
     """Agent that optimises a sequence of continuous actions before each action, by CEM or MPPI.
 
+    Suited to continuous actions, with a model that can be simulated for many sequences at once.
+
         from dynamaze.agents import TrajectoryOptimisation
 
         agent = TrajectoryOptimisation("DynaMazeContinuous-v0", model="gaussian_process", seed=0)

@@ -38,6 +38,7 @@ from ..viewer.environment import make_env, with_drawn_changes
 from ..viewer.policies import FixedPolicyAgent, MapPolicyAgent
 from ..viewer.runs import Watchable, WatchedRun
 from ..viewer.session import HELP, SEVERAL_HELP, Controls, ViewerSession
+from ..viewer.watched_agents import watchable_agent
 from ..viewer.window import (
     MIN_SIZE,
     MOUSE_KEYS,
@@ -47,7 +48,6 @@ from ..viewer.window import (
     max_size_on_desktop,
     open_window,
 )
-from .watched_agents import watchable_agent
 from .watched_envs import (
     GENERATED,
     agent_name,
@@ -73,7 +73,7 @@ TABLE_AGENTS = ("DynaQPlus", "DynaQ", "QLearning")
 TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
 """Options of `TABLE_AGENTS` alone."""
 
-FILM_SIZE, SEVERAL_FILM_SIZE = (480, 360), (320, 270)
+FILM_SIZE, SEVERAL_FILM_SIZE = (400, 300), (250, 200)
 """Largest (width, height) of a picture in a film that is made without a window, in pixels: 200
 steps of an agent in the book's mazes take some 300 KB."""
 

@@ -77,7 +77,7 @@ FILM_SIZE, SEVERAL_FILM_SIZE = (400, 300), (250, 200)
 """Largest (width, height) of a picture in a film that is made without a window, in pixels: 200
 steps of an agent in the book's mazes take some 300 KB."""
 
-FILM_MIN_SIZE = (300, 60)
+FILM_MIN_SIZE = (396, 60)
 """Smallest (width, height) above the strip in such a film."""
 
 DRAWN_STEPS = 10_000

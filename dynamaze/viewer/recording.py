@@ -29,7 +29,8 @@ VIDEO_FPS = 30
 LONGEST_STILL = 1.0  # seconds: longer pauses are cut
 LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
 LINE_SECONDS = 30  # between two lines about the progress, where there is no terminal
-INVISIBLE = 24  # difference in a channel, of 255, up to which a pixel of a film is not drawn anew
+INVISIBLE = 12  # difference in a channel, of 255, up to which a pixel of a film is not drawn anew
+EXACT_FRAMES = 15  # frames of a film from one that is exact to the next
 
 Item = TypeVar("Item")
 
@@ -116,8 +117,9 @@ class VideoRecorder:
 class ConstantRateVideo:
     """Video with `VIDEO_FPS` frames per second, from frames shown at arbitrary times.
 
-    A pixel keeps its color until that differs by more than `INVISIBLE` in a channel: the fading of
-    a trail and of heat maps would fill the file otherwise.
+    Between exact frames, `EXACT_FRAMES` apart, a pixel keeps its color until that differs by more
+    than `INVISIBLE` in a channel: the fading of a trail and of heat maps would fill the file
+    otherwise.
 
     Attributes:
         path: the file, which exists after `close`.
@@ -135,6 +137,7 @@ class ConstantRateVideo:
         self._latest: tuple[Frame, float] | None = None
         self._pending = 0.0  # frames due but not written, a fraction
         self._drawn: Frame | None = None  # the latest frame, as it is written
+        self._num_shown = 0
         self.path = self._recorder.path
 
     @property
@@ -165,7 +168,9 @@ class ConstantRateVideo:
             for _ in range(round(self._pending)):
                 self._recorder.add(last)
             self._pending -= round(self._pending)
-        self._drawn = keep_similar(self._drawn, frame)
+        exact = self._num_shown % EXACT_FRAMES == 0
+        self._drawn = frame.copy() if exact else keep_similar(self._drawn, frame)
+        self._num_shown += 1
         self._latest = self._drawn, now
 
     def close(self) -> None:

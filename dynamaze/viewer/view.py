@@ -19,7 +19,10 @@ from .environment import Camera
 from .overlays import OverlaySource
 
 LEAST_USED = 0.5
-"""Share of the color scale that the values must use; with less, the scale is made smaller."""
+"""Share of the color scale that a new one must have for the present one to stay."""
+
+SCALE_STEPS = 4
+"""Number of steps from 0 to a round number that is not below the values, at which scales end."""
 
 
 class View:
@@ -101,8 +104,8 @@ def fitting_range(
 ) -> tuple[float, float] | None:
     """Return the ends of a color scale for values from low to high.
 
-    Round numbers that include 0, so that colors of one frame compare with those of another, and
-    small differences of large values do not fill the scale.
+    They are multiples of a quarter of a round number, so that the scale moves seldom: colors of one
+    frame compare with those of another, and small differences of large values do not fill it.
 
     Args:
         low: smallest value; NaN if there is none.
@@ -110,12 +113,15 @@ def fitting_range(
         before: the present ends, kept if the values fit them and use enough of them; None for none.
 
     Returns:
-        (low, high), or None if there is no value but 0.
+        (low, high), or `before` if there is no value but 0.
     """
     largest = max(abs(low), abs(high))
     if not 0 < largest < math.inf:
         return before
+    step = rounded_up(largest) / SCALE_STEPS
+    first, last = math.floor(low / step), math.ceil(high / step)
+    ends = first * step, max(last, first + 1) * step
     fits = before is not None and before[0] <= low and high <= before[1]
-    if fits and largest >= LEAST_USED * max(map(abs, before or ())):
+    if before is not None and fits and ends[1] - ends[0] >= LEAST_USED * (before[1] - before[0]):
         return before
-    return (-rounded_up(-low) if low < 0 else 0.0), (rounded_up(high) if high > 0 else 0.0)
+    return ends

@@ -32,7 +32,7 @@ BUSY_SECONDS = 0.4  # work that takes longer is announced in the picture
 BUSY_FRAME_SECONDS = 0.1  # between two frames during such work
 MAX_SIZE = (960, 720)  # largest size of a maze in pixels, if the desktop is large enough
 MIN_SIZE = (560, 320)  # for the strip and the help
-FILM_OVERLAY_SECONDS = 0.3  # of a film without a window, between two updates of its overlays
+FILM_OVERLAY_SECONDS = 0.5  # of a film without a window, between two updates of its overlays
 LEAST_SIZE = (300, 100)  # in a window that was made small, whose frame is then reduced
 
 Result = TypeVar("Result")
@@ -197,7 +197,8 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             fields,
             self._message or note,
             aside,
-            self.recorder.video is not None,
+            # A film without a window is recorded all the time.
+            self.recorder.video is not None and self.display is not None,
             ", ".join(map(overlay_title, self._drawn_overlays())),
             self.views[0].value_range if len(self.views) == 1 else None,
         )

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from dynamaze.viewer import recording as module
 from dynamaze.viewer.recording import (
+    EXACT_FRAMES,
     INVISIBLE,
     ConstantRateVideo,
     StepRateColumn,
@@ -93,6 +94,19 @@ def test_video_pixels_are_nearly_exact(tmp_path: Path) -> None:
             assert same[near].all()
             np.testing.assert_array_equal(drawn[~near], new[~near])
     assert keep_similar(drawn, new[:10]).shape == (10, 60, 3)
+
+
+def test_video_is_exact_now_and_then(tmp_path: Path) -> None:
+    video = ConstantRateVideo(tmp_path / "a.png")
+    for index in range(EXACT_FRAMES + 2):
+        video.show(frame(100 + index % 10), index / 30)
+    video.close()
+    with Image.open(video.path) as image:
+        found = []
+        for index in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(index)
+            found.append(int(np.asarray(image.convert("L"))[0, 0]))
+    assert found == [100] * EXACT_FRAMES + [100 + EXACT_FRAMES % 10] * 2
 
 
 def test_video_without_frames_no_file(tmp_path: Path) -> None:

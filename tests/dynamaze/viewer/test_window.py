@@ -117,7 +117,7 @@ def test_color_bar_of_values(viewer: ViewerWindow) -> None:
     viewer.show_overlays(["state-values"])
     viewer.refresh(FIELDS, "")
     assert viewer._status.overlays == "state values"
-    assert viewer._status.values == (0.0, 1.0)
+    assert viewer._status.values == (0.25, 1.0)
     strip = screen(viewer)[-STRIP_HEIGHT:]
     for level in (0.0, 1.0):  # both ends of the scale, as in the bar
         assert (strip == map_colors(np.array(level))).all(axis=2).sum() >= 10
@@ -138,12 +138,12 @@ def test_film_updates_overlays_now_and_then() -> None:
     window = ViewerWindow(view, display=None)
     window.show_overlays(["visit-counts"])
     counted = []
-    for step in range(12):
+    for step in range(12):  # in tenths of a second
         recorded.step(3)
         window.refresh(FIELDS, "", now=step / 10)
         assert view.maze.overlays.visits is not None
         counted.append(int(view.maze.overlays.visits.sum()))
-    assert counted == [1, 1, 1, 4, 4, 4, 7, 7, 7, 10, 10, 10]
+    assert counted == [1, 1, 1, 1, 1, 6, 6, 6, 6, 6, 11, 11]
     window.compose_frame(FIELDS, "")  # a picture alone has the present ones
     assert view.maze.overlays.visits.sum() == 12
     env.close()

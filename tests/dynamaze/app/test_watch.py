@@ -376,7 +376,10 @@ def test_watch_every_environment(
         ({"env_id": "DynaMazeContinuous-v0", "agent": "LinearDyna"}, "LinearDyna"),
         ({"env_id": "DynaMazeLoCAContinuous-v0"}, "DynaQ"),
         ({"env_id": "DynaMazeLoCA-v0"}, "DynaQPlus"),
-        ({"env_id": "DynaMazeGenerated-v0", "size": 7}, "DynaQPlus"),
+        ({"env_id": "DynaMazeGenerated-v0", "size": 7}, "builtin:value_iteration"),
+        ({"env_id": "DynaMazeGenerated-v0", "planning_steps": 3}, "DynaQPlus"),
+        ({"env_id": "DynaMazeGenerated-v0", "overlay": ("values",)}, "DynaQPlus"),
+        ({"env_id": "DynaMazeGenerated-v0", "levels": 2}, "DynaQPlus"),
         ({"env_id": "DynaMazeGenerated-v0", "size": 7, "agent": "TreeSearch"}, "TreeSearch"),
     ],
 )

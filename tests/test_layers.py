@@ -90,7 +90,7 @@ ALLOWED = {
     "benchmarks": "",
     # What a person sees
     "dynamaze": "dynamaze/app",
-    "dynamaze/viewer": _EVERYTHING,
+    "dynamaze/viewer": f"{_EVERYTHING} benchmarks/harness/agent_runs",
     "dynamaze/app": f"{_EVERYTHING} {_EXPERIMENTS} benchmarks/speed dynamaze/viewer",
 }
 """Folder -> the folders, besides itself and `dynamaze/common`, from which it may import."""

@@ -38,6 +38,7 @@ from ..viewer.environment import make_env, with_drawn_changes
 from ..viewer.policies import FixedPolicyAgent, MapPolicyAgent
 from ..viewer.runs import Watchable, WatchedRun
 from ..viewer.session import HELP, SEVERAL_HELP, Controls, ViewerSession
+from ..viewer.watched_agents import watchable_agent
 from ..viewer.window import (
     MIN_SIZE,
     MOUSE_KEYS,
@@ -47,9 +48,9 @@ from ..viewer.window import (
     max_size_on_desktop,
     open_window,
 )
-from .watched_agents import watchable_agent
 from .watched_envs import (
     GENERATED,
+    GENERATED_STUDENT,
     agent_name,
     make_agent_env,
     naming_student,
@@ -73,11 +74,11 @@ TABLE_AGENTS = ("DynaQPlus", "DynaQ", "QLearning")
 TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
 """Options of `TABLE_AGENTS` alone."""
 
-FILM_SIZE, SEVERAL_FILM_SIZE = (480, 360), (320, 270)
+FILM_SIZE, SEVERAL_FILM_SIZE = (400, 300), (250, 200)
 """Largest (width, height) of a picture in a film that is made without a window, in pixels: 200
 steps of an agent in the book's mazes take some 300 KB."""
 
-FILM_MIN_SIZE = (300, 60)
+FILM_MIN_SIZE = (396, 60)
 """Smallest (width, height) above the strip in such a film."""
 
 DRAWN_STEPS = 10_000
@@ -117,9 +118,10 @@ class Watch:
     """The agent: DynaQPlus, DynaQ or QLearning with the options below; another name, such as
     random, TreeSearch or PPO, also with arguments: "DynaQ(model='linear')"; a file (.safetensors,
     .onnx, .npz, .zip); builtin:NAME, a student that comes with the package (`dynamaze distill card`
-    lists them); or module:name or path/file.py:name of your own. By default DynaQPlus, and Dyna-Q
-    with tile coding for a point in a maze. Agents that learn in one maze see one of the generated
-    mazes, unless --levels is given."""
+    lists them); or module:name or path/file.py:name of your own. By default DynaQPlus, Dyna-Q with
+    tile coding for a point in a maze, and in generated mazes a student that plans in mazes that it
+    has not seen, unless --levels, --overlay, --dark or an option of a table agent is given. Agents
+    that learn in one maze see one of the generated mazes, unless --levels is given."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """The same as --agent, for a distilled student: .safetensors, .onnx or builtin:NAME."""
     agents: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[AGENT ...]")] = ()
@@ -428,6 +430,8 @@ def _checked(config: Watch) -> Watch:
                 f"agent {config.agent!r} and policy {config.policy!r}; expected one of them"
             )
         config = replace(config, policy=config.agent, agent=Watch.agent)
+    if _suits_student(config):
+        return replace(config, policy=GENERATED_STUDENT)
     agent = suited_agent(_env_id(config), config.agent)
     if agent not in TABLE_AGENTS:
         named = agent_name(agent)
@@ -439,3 +443,16 @@ def _checked(config: Watch) -> Watch:
                     f'parentheses, as in --agent "DynaQ({name}={value!r})"'
                 )
     return config
+
+
+def _suits_student(config: Watch) -> bool:
+    """Return True for new mazes, which no table can learn, if no option asks for a table."""
+    asked = (*TABLE_OPTIONS, "overlay", "dark")
+    is_given = any(getattr(config, name) != getattr(Watch, name) for name in asked)
+    return (
+        config.agent is None
+        and config.policy is None
+        and config.levels is None
+        and _env_id(config) == GENERATED
+        and not is_given
+    )

@@ -54,6 +54,9 @@ SEARCHES = ("ForwardSearch", "SparseSampling", "MonteCarloSearch", "TreeSearch")
 
 GENERATED = "DynaMazeGenerated-v0"
 
+GENERATED_STUDENT = "builtin:value_iteration"
+"""Student that is watched in generated mazes: it has not seen them, and a table learns one."""
+
 GRID_OBSERVATIONS = ("index", "coordinates", "one_hot", "planes", "window")
 POINT_OBSERVATIONS = ("position", "position_velocity", "rays")
 

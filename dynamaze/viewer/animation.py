@@ -15,7 +15,7 @@ from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.recorder import Animation
 from dynamaze.envs.rendering.scene import Frame
 
-from .environment import Camera, make_env
+from .environment import Camera, check_draws, make_env
 from .overlays import overlays_of
 from .statistics import RecordStatistics, format_regret
 from .view import View
@@ -103,11 +103,7 @@ def _own_env(policy: Any, env: str | gym.Env[Any, Any] | None) -> gym.Env[Any, A
         return make_env(env, table=isinstance(policy, Agent))
     if env is None:
         env = _copied_env(policy)
-    if not isinstance(env.unwrapped, MazeEnv) and env.render_mode != "rgb_array":
-        raise ValueError(
-            f"an environment with render_mode={env.render_mode!r}; expected 'rgb_array', as in "
-            "gymnasium.make(id, render_mode='rgb_array')"
-        )
+    check_draws(env)
     return env
 
 

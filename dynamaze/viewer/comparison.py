@@ -85,6 +85,7 @@ class Comparison:
         self.title = f"{_listed([run.name for run in runs])} in {runs[0].env_id}"
         self.events = EventLog(runs)
         self._legend, self._span, self._top = legend, span, top
+        self._chart: Frame | None = None  # the latest
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -109,8 +110,8 @@ class Comparison:
             run.keep_snapshots(keep)
 
     def fields(self) -> list[tuple[str, str]]:
-        """Return pairs (label, value) for the status strip."""
-        return [("world step", f"{self.runs[0].statistics.world_step:,}")]
+        """Return no pairs for the status strip: the world step stands above the pictures."""
+        return []
 
     def note(self) -> str:
         """Return the title: the latest event stands above the pictures."""
@@ -126,15 +127,22 @@ class Comparison:
         """Return the largest (width, height) of each picture if all must fit a size."""
         return room_of_each(len(self.runs), size)
 
-    def compose(self, pictures: Sequence[Frame]) -> Frame:
-        """Return the pictures side by side with the latest event above and the regret below."""
+    def compose(self, pictures: Sequence[Frame], *, still: bool = False) -> Frame:
+        """Return the pictures side by side with the latest event above and the regret below.
+
+        Args:
+            pictures: one of each run.
+            still: leave the chart of the regret as it was drawn last.
+        """
         high = max(picture.shape[0] for picture in pictures)
         wide = GAP + sum(picture.shape[1] + GAP for picture in pictures)
+        if self._chart is None or not still or self._chart.shape[1] != wide:
+            self._chart = self._paint_regret(wide)
         bands = [
             self._paint_caption(wide),
             self._paint_pictures(pictures, high, wide),
             *([_paint_legend(self._legend, wide)] if self._legend else []),
-            self._paint_regret(wide),
+            self._chart,
         ]
         return np.concatenate(bands)
 

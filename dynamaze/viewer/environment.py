@@ -53,6 +53,19 @@ def make_env(
     return env
 
 
+def check_draws(env: gym.Env[Any, Any]) -> None:
+    """Check that pictures of an environment can be made.
+
+    Raises:
+        ValueError: it is not a maze, and has another render mode than "rgb_array".
+    """
+    if not isinstance(env.unwrapped, MazeEnv) and env.render_mode != "rgb_array":
+        raise ValueError(
+            f"an environment with render_mode={env.render_mode!r}; expected 'rgb_array', as in "
+            "gymnasium.make(id, render_mode='rgb_array')"
+        )
+
+
 def with_drawn_changes(env: gym.Env[Any, Any], seed: int, steps: int) -> gym.Env[Any, Any]:
     """Return an environment whose changes do not depend on the agent that acts in it.
 

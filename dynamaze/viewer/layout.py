@@ -32,6 +32,7 @@ RECORDING = VERMILLION
 
 STRIP_HEIGHT = 96
 MARGIN = 14
+LEAST_GAP = 4  # between two fields, in pixels
 NOTE_TOP, LEGEND_TOP = 51, 72  # of the second and the third line, in pixels
 BAR = (110, 10)  # largest width, and height, of the color bar
 LABEL_FONT: Font = (PLAIN, 11)
@@ -114,7 +115,7 @@ def paint_strip(width: int, status: Status) -> Frame:
     column = (width - MARGIN) / max(1, len(status.fields))  # all columns are equally wide
     for index, (label, value) in enumerate(status.fields):
         x = MARGIN + round(index * column)
-        room = round(column) - 6
+        room = round(column) - LEAST_GAP
         surface.write(truncated(label, LABEL_FONT, room), (x, 9), LABEL_FONT, LABEL)
         surface.write(truncated(value, VALUE_FONT, room), (x, 24), VALUE_FONT, VALUE)
     right = width - MARGIN

@@ -7,8 +7,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.envs.rendering.recorder import Recorder
@@ -19,6 +29,8 @@ VIDEO_FPS = 30
 LONGEST_STILL = 1.0  # seconds: longer pauses are cut
 LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
 LINE_SECONDS = 30  # between two lines about the progress, where there is no terminal
+INVISIBLE = 12  # difference in a channel, of 255, up to which a pixel of a film is not drawn anew
+EXACT_FRAMES = 15  # frames of a film from one that is exact to the next
 
 Item = TypeVar("Item")
 
@@ -105,6 +117,10 @@ class VideoRecorder:
 class ConstantRateVideo:
     """Video with `VIDEO_FPS` frames per second, from frames shown at arbitrary times.
 
+    Between exact frames, `EXACT_FRAMES` apart, a pixel keeps its color until that differs by more
+    than `INVISIBLE` in a channel: the fading of a trail and of heat maps would fill the file
+    otherwise.
+
     Attributes:
         path: the file, which exists after `close`.
     """
@@ -120,6 +136,8 @@ class ConstantRateVideo:
         self._recorder = Recorder(path, VIDEO_FPS)
         self._latest: tuple[Frame, float] | None = None
         self._pending = 0.0  # frames due but not written, a fraction
+        self._drawn: Frame | None = None  # the latest frame, as it is written
+        self._num_shown = 0
         self.path = self._recorder.path
 
     @property
@@ -150,7 +168,10 @@ class ConstantRateVideo:
             for _ in range(round(self._pending)):
                 self._recorder.add(last)
             self._pending -= round(self._pending)
-        self._latest = frame, now
+        exact = self._num_shown % EXACT_FRAMES == 0
+        self._drawn = frame.copy() if exact else keep_similar(self._drawn, frame)
+        self._num_shown += 1
+        self._latest = self._drawn, now
 
     def close(self) -> None:
         """Complete the file; without a frame there is none."""
@@ -158,6 +179,23 @@ class ConstantRateVideo:
             self._recorder.add(self._latest[0])
         self._latest = None
         self._recorder.close()
+
+
+def keep_similar(drawn: Frame | None, frame: Frame) -> Frame:
+    """Return a frame in which pixels that differ by at most `INVISIBLE` are those drawn before.
+
+    Args:
+        drawn: the frame before, (height, width, 3); None or another size for none.
+        frame: the new one, of the same size.
+    """
+    if drawn is None or drawn.shape != frame.shape:
+        return frame.copy()
+    # Of unsigned bytes: the difference of the larger and the smaller one cannot wrap around.
+    far = np.maximum(frame, drawn) - np.minimum(frame, drawn) > INVISIBLE
+    changed = far[..., 0] | far[..., 1] | far[..., 2]
+    kept = drawn.copy()
+    kept[changed] = frame[changed]
+    return kept
 
 
 def with_progress(
@@ -172,14 +210,45 @@ def with_progress(
     """
     console = Console(stderr=True) if console is None else console
     if console.is_terminal:
-        yield from track(steps, "recording", total, console=console, transient=True)
+        with recording_bar(console) as bar:
+            yield from bar.track(steps, total, description="recording")
         return
-    printed = time.monotonic()
+    began = printed = time.monotonic()
     for number, step in enumerate(steps, 1):
         yield step
-        if time.monotonic() - printed >= LINE_SECONDS:
-            printed = time.monotonic()
-            console.print(f"recording: {number:,} of {total:,} steps", highlight=False)
+        now = time.monotonic()
+        if now - printed >= LINE_SECONDS:
+            printed, rate = now, number / (now - began)
+            left = f"{(total - number) / rate:,.0f} s left"
+            line = f"recording: {number:,} of {total:,} steps, {format_rate(rate)}, {left}"
+            console.print(line, highlight=False)
+
+
+def recording_bar(console: Console) -> Progress:
+    """Return a bar with the steps, their total, their rate and the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        StepRateColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+class StepRateColumn(ProgressColumn):
+    """Column with the steps per second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate; nothing before it is known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else format_rate(speed))
+
+
+def format_rate(rate: float) -> str:
+    """Format steps per second, such as "1,250/s" or "2.5/s"."""
+    return f"{rate:,.{0 if rate >= 10 else 1}f}/s"
 
 
 def new_path(suffix: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -31,9 +32,14 @@ BUSY_SECONDS = 0.4  # work that takes longer is announced in the picture
 BUSY_FRAME_SECONDS = 0.1  # between two frames during such work
 MAX_SIZE = (960, 720)  # largest size of a maze in pixels, if the desktop is large enough
 MIN_SIZE = (560, 320)  # for the strip and the help
+FILM_OVERLAY_SECONDS = 0.5  # of a film without a window, between two updates of its overlays
 LEAST_SIZE = (300, 100)  # in a window that was made small, whose frame is then reduced
 
 Result = TypeVar("Result")
+
+SLOW_OVERLAYS = tuple(name for name in OVERLAYS if name not in (*SWITCHES, "belief"))
+"""Overlays of which most cells may change in each step. The predicted walls change where the agent
+is, and the dark must open there at once."""
 
 NUMBER_KEYS = {str(number): name for number, name in enumerate(OVERLAYS, 1)}
 """Number key -> overlay that it shows or hides."""
@@ -77,8 +83,8 @@ class Arrangement(Protocol):
     def room(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the largest (width, height) of each picture if all must fit a size."""
 
-    def compose(self, pictures: Sequence[Frame]) -> Frame:
-        """Return one picture, (height, width, 3)."""
+    def compose(self, pictures: Sequence[Frame], *, still: bool = False) -> Frame:
+        """Return one picture, (height, width, 3); what changes slowly may be left as it was."""
 
 
 class ViewerWindow(AbstractContextManager["ViewerWindow"]):
@@ -122,6 +128,7 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         self._room: tuple[int, int] | None = None  # size that the user gave the window
         self._deferred: list[Any] = []  # mouse events that arrived while the agent was busy
         self._stale = True
+        self._overlays_at = -math.inf  # video time of the latest update of the slow overlays
         self._worker: ThreadPoolExecutor | None = None
 
     # -- drawing -------------------------------------------------------------------------------
@@ -151,30 +158,51 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             note: second line of the strip, unless there is a message.
             now: time of the video in seconds; None for the clock's.
         """
-        frame = self.compose_frame(fields, note)
+        frame = self.compose_frame(fields, note, still=self._still_overlays(now))
         self._stale = False
         if self.display is not None:
             self.display.show(frame)
         if problem := self.recorder.show(frame, self.clock() if now is None else now):
             self.set_status(problem)
 
-    def compose_frame(self, fields: Sequence[tuple[str, str]], note: str) -> Frame:
-        """Return the frame that `refresh` draws, (height, width, 3)."""
+    def _still_overlays(self, now: float | None) -> tuple[str, ...]:
+        """Return the overlays that a film does not update now.
+
+        Colors that change 30 times a second are not read, and would be most of the file.
+        """
+        if self.display is not None or now is None:
+            return ()
+        if now - self._overlays_at < FILM_OVERLAY_SECONDS:
+            return SLOW_OVERLAYS
+        self._overlays_at = now
+        return ()
+
+    def compose_frame(
+        self, fields: Sequence[tuple[str, str]], note: str, *, still: Sequence[str] = ()
+    ) -> Frame:
+        """Return the frame that `refresh` draws, (height, width, 3).
+
+        Args:
+            fields: as of `refresh`.
+            note: as of `refresh`.
+            still: names of overlays that stay as they are.
+        """
         if self._message and self.clock() >= self._message_until:
             self._message = ""
         self._follow_window()
         for view in self.views:
-            view.update_overlays(self.shown)
+            view.update_overlays(self.shown, still=still)
         aside = "H: keys" if self._help_lines and self.display is not None else ""
         self._status = Status(
             fields,
             self._message or note,
             aside,
-            self.recorder.video is not None,
+            # A film without a window is recorded all the time.
+            self.recorder.video is not None and self.display is not None,
             ", ".join(map(overlay_title, self._drawn_overlays())),
             self.views[0].value_range if len(self.views) == 1 else None,
         )
-        self._picture = self._paint_views()
+        self._picture = self._paint_views(still=bool(still))
         self._frame = self._compose()
         return self._frame
 
@@ -221,9 +249,11 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             self.display.show(self._compose(banner))
             self._stale = True
 
-    def _paint_views(self) -> Frame:
+    def _paint_views(self, *, still: bool = False) -> Frame:
         pictures = [view.render() for view in self.views]
-        return pictures[0] if self._arrangement is None else self._arrangement.compose(pictures)
+        if self._arrangement is None:
+            return pictures[0]
+        return self._arrangement.compose(pictures, still=still)
 
     def _compose(self, banner: str = "") -> Frame:
         lines = self._help_lines if self._help_open else ()

@@ -211,11 +211,18 @@ def _draw_line(canvas: Canvas, line: Line) -> None:
     """Draw a line, paler at its older end."""
     points = np.asarray(line.points, dtype=np.float64) * canvas.size
     radius = max(0.6, line.width / 2 * canvas.size)
-    cover = _line_coverage(points, radius, line.opacities, canvas.frame.shape[:2])
-    where = np.nonzero(cover)
+    # Only the box around the line: a frame has many times its pixels.
+    reach = int(radius) + 2
+    low = np.maximum(np.floor(points.min(axis=0)).astype(np.intp) - reach, 0)
+    high = np.floor(points.max(axis=0)).astype(np.intp) + reach + 1
+    part = canvas.frame[low[0] : max(high[0], 0), low[1] : max(high[1], 0)]
+    if not part.size:
+        return
+    cover = _line_coverage(points - low, radius, line.opacities, part.shape[:2])
+    where = np.nonzero(cover > 0)
     alpha = np.rint(cover[where] * 256)[:, np.newaxis]
-    blended = canvas.frame[where] * (256 - alpha) + np.asarray(line.color) * alpha
-    canvas.frame[where] = ((blended + 128) / 256).astype(np.uint8)
+    blended = part[where] * (256 - alpha) + np.asarray(line.color) * alpha
+    part[where] = ((blended + 128) / 256).astype(np.uint8)
 
 
 def _line_coverage(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import time
 import weakref
@@ -33,6 +34,9 @@ LARGEST_CELL = 128  # pixels a side, in a large window; larger cells are magnifi
 DESKTOP_BORDER = (16, 90)  # pixels that a desktop needs besides a window's content
 BACKGROUND: Color = (24, 27, 37)  # beside a frame that does not fill its window
 INVISIBLE_DRIVERS = ("offscreen", "dummy")
+LINUX_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")
+"""Environment variables without all of which there is no display on Linux."""
+
 LONGEST_QUEUE = 1024  # a window's keyboard and mouse events that are left in pygame's queue
 
 MISSING = "pygame is needed to open a window: pip install pygame-ce"
@@ -352,12 +356,16 @@ def require_display(instead: str) -> None:
     require_pygame()
     import pygame
 
+    missing = f"there is no display to open a window on; {instead}"
+    # Asked first: without all of these a library of Wayland complains on stderr.
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, LINUX_DISPLAYS)):
+        raise RuntimeError(missing)
     try:
         pygame.display.init()
     except pygame.error as error:
         raise RuntimeError(f"no window can be opened: {error}; {instead}") from error
     if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in INVISIBLE_DRIVERS:
-        raise RuntimeError(f"there is no display to open a window on; {instead}")
+        raise RuntimeError(missing)
 
 
 def pressed_key(event: Any) -> str | None:

@@ -16,6 +16,7 @@ import pytest
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning, Step
 from dynamaze.envs import GridEnv
 from dynamaze.viewer.comparison import RUN_COLORS, Comparison, room_of_each
+from dynamaze.viewer.curves import HEIGHT
 from dynamaze.viewer.environment import make_env, with_drawn_changes
 from dynamaze.viewer.runs import WatchedRun
 
@@ -179,7 +180,7 @@ def test_comparison_texts() -> None:
     assert comparison.summary() == ""
     for step in islice(comparison.steps(), 4):
         comparison.add(step)
-    assert dict(comparison.fields()) == {"world step": "4"}
+    assert comparison.fields() == []
     assert comparison.summary() == (
         "walk 0 in DynaMaze-v0: 4 steps, 2 episodes, 2.0 steps per episode over the last 2, "
         "regret 0\n"
@@ -211,6 +212,19 @@ def test_compose_shows_each_picture_below_its_color() -> None:
         ]
         assert len(tops) == 1
         assert (column[: tops[0]] == color).all(axis=2).any()
+
+
+def test_chart_stands_still_in_film() -> None:
+    comparison = walks("S.G\n...", [1, 1], [3, 3])
+    comparison.add(next(comparison.steps()))
+    pictures = [run.view.render() for run in comparison.runs]
+    first = comparison.compose(pictures)
+    comparison.add(next(comparison.steps()))
+    still = comparison.compose(pictures, still=True)
+    np.testing.assert_array_equal(still[-HEIGHT:], first[-HEIGHT:])
+    assert (comparison.compose(pictures)[-HEIGHT:] != first[-HEIGHT:]).any()
+    wider = [np.repeat(picture, 2, axis=1) for picture in pictures]
+    assert comparison.compose(wider, still=True).shape[1] > first.shape[1]
 
 
 def test_pictures_fit_room() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,12 @@ from rich.console import Console
 
 from dynamaze.viewer import recording as module
 from dynamaze.viewer.recording import (
+    EXACT_FRAMES,
+    INVISIBLE,
     ConstantRateVideo,
+    StepRateColumn,
     VideoRecorder,
+    keep_similar,
     new_path,
     with_progress,
 )
@@ -34,6 +39,13 @@ def shades(path: Path) -> list[int]:
     return found
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a video show every difference, so that each frame is known by its shade."""
+    monkeypatch.setattr(module, "INVISIBLE", 0)
+
+
+@pytest.mark.usefixtures("exact")
 def test_video_frame_durations(tmp_path: Path) -> None:
     video = ConstantRateVideo(tmp_path / "a.gif")
     for shade, now in ((10, 0.0), (20, 0.1), (30, 0.2)):
@@ -42,6 +54,7 @@ def test_video_frame_durations(tmp_path: Path) -> None:
     assert shades(video.path) == [10] * 3 + [20] * 3 + [30]
 
 
+@pytest.mark.usefixtures("exact")
 def test_video_at_own_rate(tmp_path: Path) -> None:
     video = ConstantRateVideo(tmp_path / "a.gif")
     times = np.arange(20) / 30 + np.resize([0.0, 0.004, -0.003], 20)
@@ -51,6 +64,7 @@ def test_video_at_own_rate(tmp_path: Path) -> None:
     assert shades(video.path) == list(range(20))
 
 
+@pytest.mark.usefixtures("exact")
 def test_video_drops_frames_and_cuts_pauses(tmp_path: Path) -> None:
     video = ConstantRateVideo(tmp_path / "a.gif")
     video.show(frame(1), 0.0)
@@ -63,6 +77,36 @@ def test_video_drops_frames_and_cuts_pauses(tmp_path: Path) -> None:
     found = shades(video.path)
     assert len(found) == 10 + 30 + 1
     assert found[-31:] == [101] * 30 + [200]
+
+
+def test_video_pixels_are_nearly_exact(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    drawn: np.ndarray | None = None  # type: ignore[type-arg]  # uint8
+    drifting = np.full((40, 60, 3), 128, dtype=np.int64)
+    for _ in range(20):
+        drifting += rng.integers(-20, 21, drifting.shape)
+        new = np.clip(drifting, 0, 255).astype(np.uint8)
+        before, drawn = drawn, keep_similar(drawn, new)
+        assert np.abs(drawn.astype(int) - new).max() <= INVISIBLE
+        if before is not None:
+            same = (drawn == before).all(axis=2)
+            near = (np.abs(new.astype(int) - before) <= INVISIBLE).all(axis=2)
+            assert same[near].all()
+            np.testing.assert_array_equal(drawn[~near], new[~near])
+    assert keep_similar(drawn, new[:10]).shape == (10, 60, 3)
+
+
+def test_video_is_exact_now_and_then(tmp_path: Path) -> None:
+    video = ConstantRateVideo(tmp_path / "a.png")
+    for index in range(EXACT_FRAMES + 2):
+        video.show(frame(100 + index % 10), index / 30)
+    video.close()
+    with Image.open(video.path) as image:
+        found = []
+        for index in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(index)
+            found.append(int(np.asarray(image.convert("L"))[0, 0]))
+    assert found == [100] * EXACT_FRAMES + [100 + EXACT_FRAMES % 10] * 2
 
 
 def test_video_without_frames_no_file(tmp_path: Path) -> None:
@@ -92,10 +136,21 @@ def test_progress_of_recording(terminal: bool, monkeypatch: pytest.MonkeyPatch) 
     assert list(with_progress(iter(range(6)), 6, console)) == list(range(6))
     if terminal:
         assert "recording" in shown.getvalue()
-        assert "100%" in shown.getvalue()
+        assert "6/6" in shown.getvalue()
     else:
-        expected = "".join(f"recording: {n} of 6 steps\n" for n in (2, 4, 6))
+        expected = "".join(
+            f"recording: {n} of 6 steps, 0.1/s, {20 * (6 - n)} s left\n" for n in (2, 4, 6)
+        )
         assert shown.getvalue() == expected
+
+
+@pytest.mark.parametrize(
+    ("speed", "finished", "text"),
+    [(None, None, ""), (25.0, None, "25/s"), (1500.0, 1250.0, "1,250/s")],
+)
+def test_progress_rate(speed: float | None, finished: float | None, text: str) -> None:
+    task = SimpleNamespace(speed=speed, finished_speed=finished)
+    assert StepRateColumn().render(task).plain == text  # type: ignore[arg-type]  # its two numbers
 
 
 def test_new_path_is_unused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

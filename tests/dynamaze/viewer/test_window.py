@@ -117,15 +117,36 @@ def test_color_bar_of_values(viewer: ViewerWindow) -> None:
     viewer.show_overlays(["state-values"])
     viewer.refresh(FIELDS, "")
     assert viewer._status.overlays == "state values"
-    low, high = viewer._status.values or (0.0, 0.0)
-    assert (round(low, 3), high) == (0.488, 1.0)
+    assert viewer._status.values == (0.25, 1.0)
     strip = screen(viewer)[-STRIP_HEIGHT:]
-    for level in (0.0, 1.0):  # both ends of the scale
+    for level in (0.0, 1.0):  # both ends of the scale, as in the bar
         assert (strip == map_colors(np.array(level))).all(axis=2).sum() >= 10
     viewer.toggle("values")
     assert viewer._message == "state values: off"
     viewer.refresh(FIELDS, "")
     assert viewer._status.values is None
+
+
+def test_film_updates_overlays_now_and_then() -> None:
+    env = make_env("DynaMaze-v0")
+    camera = Camera(env, MAX_SIZE)
+    recorded = RecordStatistics(env, camera, 0.95)
+    recorded.reset(seed=0)
+    overlays = EnvOverlays(env.unwrapped, recorded)  # type: ignore[arg-type]  # a maze
+    view = View(env, camera, overlays)
+    assert view.maze is not None
+    window = ViewerWindow(view, display=None)
+    window.show_overlays(["visit-counts"])
+    counted = []
+    for step in range(12):  # in tenths of a second
+        recorded.step(3)
+        window.refresh(FIELDS, "", now=step / 10)
+        assert view.maze.overlays.visits is not None
+        counted.append(int(view.maze.overlays.visits.sum()))
+    assert counted == [1, 1, 1, 1, 1, 6, 6, 6, 6, 6, 11, 11]
+    window.compose_frame(FIELDS, "")  # a picture alone has the present ones
+    assert view.maze.overlays.visits.sum() == 12
+    env.close()
 
 
 # -- long work -------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     policy_steps,
 )
 
-from ..viewer.runs import Watchable
+from .runs import Watchable
 
 LEARNING_STEPS = 100_000
 """Steps of a call of `learn`, on which schedules such as that of exploration depend."""

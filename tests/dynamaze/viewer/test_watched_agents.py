@@ -11,7 +11,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
-from dynamaze.app.watched_agents import watchable_agent
+from dynamaze.viewer.watched_agents import watchable_agent
 
 
 class Learner:

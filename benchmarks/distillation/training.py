@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from dynamaze.benchmarks.distillation.mazes import (
     HELD_OUT,
@@ -28,6 +27,7 @@ from dynamaze.common.options import (
     Steps,
     check_numbers,
 )
+from dynamaze.common.progress import track
 from dynamaze.common.storage import CheckpointError
 from dynamaze.distill.core.distances import distance_lines, rate_texts
 from dynamaze.distill.core.size import Size
@@ -138,10 +138,8 @@ class TrainingOptions:
 
 
 def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> Iterator[Step]:
-    """Yield steps with a progress bar in a terminal, and lines from time to time elsewhere."""
-    for number, step in enumerate(track(steps, task, total=total, console=console), 1):
-        set_status(f"{task}: step {number} of {total}")
-        yield step
+    """Yield steps and show their progress; what follows them is the evaluation."""
+    yield from track(steps, task, total, console)
     set_status("evaluation")
 
 

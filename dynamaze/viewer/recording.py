@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import track
 
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.envs.rendering.recorder import Recorder
@@ -18,9 +13,6 @@ from dynamaze.envs.rendering.video_files import png
 VIDEO_FPS = 30
 LONGEST_STILL = 1.0  # seconds: longer pauses are cut
 LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
-LINE_SECONDS = 30  # between two lines about the progress, where there is no terminal
-
-Item = TypeVar("Item")
 
 
 class VideoRecorder:
@@ -158,28 +150,6 @@ class ConstantRateVideo:
             self._recorder.add(self._latest[0])
         self._latest = None
         self._recorder.close()
-
-
-def with_progress(
-    steps: Iterable[Item], total: int, console: Console | None = None
-) -> Iterator[Item]:
-    """Yield the same steps, and show their progress.
-
-    Args:
-        steps: the steps.
-        total: number of steps.
-        console: a bar in a terminal, a line every `LINE_SECONDS` elsewhere; None for stderr.
-    """
-    console = Console(stderr=True) if console is None else console
-    if console.is_terminal:
-        yield from track(steps, "recording", total, console=console, transient=True)
-        return
-    printed = time.monotonic()
-    for number, step in enumerate(steps, 1):
-        yield step
-        if time.monotonic() - printed >= LINE_SECONDS:
-            printed = time.monotonic()
-            console.print(f"recording: {number:,} of {total:,} steps", highlight=False)
 
 
 def new_path(suffix: str) -> Path:

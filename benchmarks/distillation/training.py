@@ -17,7 +17,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     percent_text,
     return_estimate,
 )
-from dynamaze.benchmarks.harness.experiment import summary_grid
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import (
     Mazes,
@@ -156,7 +156,7 @@ def print_evaluation(console: Console, mazes: str, result: EvaluationResult) -> 
         f"normalised return {percent_text(result.by_maze)}"
     )
     lines = distance_lines(result.by_distance, {"success rate": rate_texts(result.by_distance)})
-    console.print(summary_grid(f"Success rate by distance to the goal, {mazes}", lines))
+    console.print(SummaryGrid(f"Success rate by distance to the goal, {mazes}", lines))
 
 
 def checkpoint_path(output: Path) -> Path:

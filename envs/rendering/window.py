@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import threading
 import time
 import weakref
@@ -221,7 +222,7 @@ class RenderWindow:
         import pygame
 
         try:
-            pygame.display.init()
+            init_display()
             room = desktop_room()
             opened = (
                 size
@@ -338,6 +339,25 @@ def _scaled(image: Any, size: Size, scale: float) -> Any:
     return pygame.transform.smoothscale(image, size)
 
 
+def init_display() -> None:
+    """Initialise pygame's display.
+
+    Raises:
+        pygame.error: SDL has no driver.
+    """
+    import pygame
+
+    # Without this variable libwayland prints an error on stderr, also where X11 serves the display.
+    missing = "XDG_RUNTIME_DIR" not in os.environ
+    if missing:
+        os.environ["XDG_RUNTIME_DIR"] = tempfile.gettempdir()
+    try:
+        pygame.display.init()
+    finally:
+        if missing:
+            os.environ.pop("XDG_RUNTIME_DIR", None)
+
+
 def require_display(instead: str) -> None:
     """Check that a window would be visible.
 
@@ -353,7 +373,7 @@ def require_display(instead: str) -> None:
     import pygame
 
     try:
-        pygame.display.init()
+        init_display()
     except pygame.error as error:
         raise RuntimeError(f"no window can be opened: {error}; {instead}") from error
     if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in INVISIBLE_DRIVERS:

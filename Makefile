@@ -24,6 +24,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # Says every 30 s that a command is still at work; the shell's exit code is that of the command.
 ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
 	trap 'kill $$alive' EXIT;
+FAILED = { echo "Installing into $(@D) failed (see above); if the network was missing, run the same" \
+	"command again when it is back." >&2; exit 1; }
 
 .PHONY: demo figures test test-lowest lint types check speed docs dist trials mutants clean
 
@@ -33,12 +35,14 @@ demo: $(VENV)/core
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)
 
+# Tests of a file stay together, until a worker without any takes some of another's. By "loadfile"
+# the files with the fewest tests come last, and a long one is waited for.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # But today's torch: older wheels bring gigabytes of CUDA. A newer pyparsing warns Matplotlib 3.9.
 test-lowest: $(LOWEST)/installed
-	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile tests/envs tests/agents
+	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal tests/envs tests/agents
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check $(SOURCES)
@@ -77,21 +81,22 @@ mutants: $(VENV)/dev
 	$(BIN)/python tests/trials/mutants.py --known
 	$(BIN)/python tests/trials/mutants.py --sample 400 --seed 0
 
-$(VENV)/pyvenv.cfg:
+# The stamp stands for a whole environment, also where the last command was ended within this one.
+$(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "DynaMaze needs Python 3.11 or newer; pass one by PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/created
 	@echo "Installing DynaMaze into $(VENV) ..."
-	@$(ALIVE) $(PIP_INSTALL) --editable ".[figures]"
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[figures]" || $(FAILED)
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
-$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/created
 	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
-	@$(ALIVE) $(PIP_INSTALL) torch
-	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"
+	@$(ALIVE) { $(PIP_INSTALL) torch && $(PIP_INSTALL) --editable ".[dev]"; } || $(FAILED)
 	@touch $@ $(VENV)/core
 
 $(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
@@ -105,10 +110,10 @@ $(LOWEST)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(LOWEST)
 	grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' \
 		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
-	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	@$(ALIVE) { $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch && \
+		$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c $(LOWEST)/constraints.txt --editable ".[distill,figures,models,onnx,tensorboard,trees,video]" \
-		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
+		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm; } || $(FAILED)
 	@touch $@
 
 clean:

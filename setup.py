@@ -1,11 +1,15 @@
-"""Source distributions that are byte-identical from build to build; pyproject.toml has the rest."""
+"""Builds that are reproducible and leave nothing in the checkout; pyproject.toml has the rest."""
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import os
+import shutil
 import stat
+import sys
 import tarfile
+import tempfile
 import time
 
 from setuptools import setup
@@ -54,4 +58,17 @@ class ReproducibleSdist(sdist):
         return path
 
 
-setup(cmdclass={"sdist": ReproducibleSdist})
+def options() -> dict[str, dict[str, str]]:
+    """Return options of the commands: intermediate files lie in a temporary folder.
+
+    `build/` and `dynamaze.egg-info/` in the checkout would outlast an uninstall, and the next wheel
+    would pack a module of `build/` that was removed from the sources since.
+    """
+    if "sdist" in sys.argv:  # it packs its egg-info, and has no other intermediate files
+        return {}
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {"build": {"build_base": folder}, "egg_info": {"egg_base": folder}}
+
+
+setup(cmdclass={"sdist": ReproducibleSdist}, options=options())

@@ -13,9 +13,6 @@ import numpy as np
 from dynamaze.common.compiling import compilation
 from dynamaze.common.optional_imports import optional_import
 
-BAR_STEPS = 200
-"""Steps between updates of the progress bar; an update costs as much as a step."""
-
 
 class Step(NamedTuple):
     """Record of one real step, passed to callbacks after the agent has learned from it."""
@@ -216,17 +213,17 @@ def as_vec_env(env: gym.Env[Any, Any]) -> Any:
 
 def with_progress_bar(steps: Iterable[Step], total: int) -> Iterator[Step]:
     """Yield the same steps, and show a progress bar with episodes and their mean return."""
-    from rich.progress import Progress, TimeRemainingColumn
+    from dynamaze.common.progress import progress_bar
 
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-    with compilation.announced(), Progress(*columns) as bar:
-        task = bar.add_task("learning", total=total)
-        returns: deque[float] = deque(maxlen=100)
+    returns: deque[float] = deque(maxlen=100)
+
+    def text() -> str:
+        mean = sum(returns) / len(returns) if returns else float("nan")
+        return f"episode {step.episode}, mean return {mean:.3g}"
+
+    with compilation.announced(), progress_bar("learning", total) as show:
         for number, step in enumerate(steps, 1):
             if step.terminated or step.truncated:
                 returns.append(step.episode_return)
-            if number % BAR_STEPS == 0 or number == total:
-                mean = sum(returns) / len(returns) if returns else float("nan")
-                text = f"episode {step.episode}, mean return {mean:.3g}"
-                bar.update(task, completed=number, description=text)
+            show(number, text)
             yield step

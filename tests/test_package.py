@@ -38,11 +38,15 @@ def in_fresh_process(code: str) -> str:
 
 
 class Distributions(NamedTuple):
-    """A build of a copy of the tree: its files, and the archives."""
+    """A build of a copy of the tree: its files, the archives, and the folder of the wheel's build.
+
+    The copy and what is built of it have no symbolic links.
+    """
 
     files: set[str]
     sdist: tarfile.TarFile
     wheel: zipfile.ZipFile
+    unpacked: Path  # the source distribution, from which the wheel was built
 
 
 EPOCH = 1_700_000_000
@@ -75,15 +79,30 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distributions]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)  # with its mode, and today's time
         (copy / name).chmod((copy / name).stat().st_mode & 0o700)
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(copy)]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
-    done = subprocess.run(build, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    build("--sdist", copy)
+    (sdist,) = folder.glob("*.tar.gz")
     # Gzip's header holds a time, too, as a little-endian number.
     assert int.from_bytes(sdist.read_bytes()[4:8], "little") == EPOCH
-    with tarfile.open(sdist) as members, zipfile.ZipFile(wheel) as archive:
-        yield Distributions(files, members, archive)
+    with tarfile.open(sdist) as members:
+        members.extractall(folder, filter="data")
+        unpacked = folder / sdist.name.removesuffix(".tar.gz")
+        build("--wheel", unpacked)
+        (wheel,) = folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            yield Distributions(files, members, archive, unpacked)
+
+
+def build(kind: str, folder: Path) -> None:
+    """Build a distribution of a folder beside it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", kind, "--outdir", "..", "."],
+        cwd=folder,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def test_sdist_holds_exactly_the_tree(built: Distributions) -> None:
@@ -112,6 +131,28 @@ def test_distributions_have_no_trace_of_the_build(built: Distributions) -> None:
     assert times == {time.gmtime(EPOCH)[:6]}
     names = built.wheel.namelist()
     assert all(name.startswith(("dynamaze/", "dynamaze-")) for name in names)
+
+
+def test_wheel_build_leaves_no_file(built: Distributions) -> None:
+    found = {each.name.partition("/")[2] for each in built.sdist if each.isfile()}
+    files = [path for path in built.unpacked.rglob("*") if path.is_file()]
+    assert {path.relative_to(built.unpacked).as_posix() for path in files} == found
+
+
+def test_checkout_without_links_runs(built: Distributions) -> None:
+    """Git makes files in place of the links where the system or its settings have none."""
+    for link in LINKS:
+        assert not (built.unpacked / link).exists()
+    code = "from dynamaze import agents, benchmarks, distill, envs; print(envs.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=built.unpacked,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert Path(done.stdout.strip()) == built.unpacked / "envs" / "__init__.py", done.stderr
 
 
 def test_citation_repeats_the_project() -> None:

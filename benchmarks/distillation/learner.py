@@ -200,13 +200,13 @@ def settings(config: LearnerConfig) -> Iterator[Setting]:
 
 def play_all(config: LearnerConfig, students: dict[str, Any], setting: Setting) -> dict[str, Runs]:
     """Play the runs of a setting with the expert, the teacher and each student."""
-    policies = {
-        name: each if isinstance(each, ExperienceGRU) else build_policy(to_stored(each))
-        for name, each in students.items()
-    }
+    teachers = sorted({"expert", config.teacher})
+    policies: dict[str, Any] = {name: TEACHERS[name]() for name in teachers}
+    for name, each in students.items():
+        is_gru = isinstance(each, ExperienceGRU)
+        policies[name] = each if is_gru else build_policy(to_stored(each))
     found = {}
-    teachers = {name: TEACHERS[name]() for name in dict.fromkeys(("expert", config.teacher))}
-    for name, policy in {**teachers, **policies}.items():
+    for name, policy in policies.items():
         set_status(f"evaluation: {setting.name}, {name}")
         policy.grid = setting.grid
         # ties of teachers are broken at random

@@ -35,9 +35,9 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     import_name,
     read_call,
 )
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.common.validation import checked_choice
@@ -141,7 +141,7 @@ def main(config: StudentConfig) -> None:
     results = print_evaluations(student, rounded, sizes, console)
     observation = split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]
     forms = {"float32": student, **{str(bits): each for bits, each in rounded.items()}}
-    console.print(summary_grid("Bytes", byte_lines(forms, observation)))
+    console.print(SummaryGrid("Bytes", byte_lines(forms, observation)))
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from dynamaze.benchmarks.distillation.mazes import (
     HELD_OUT,
@@ -18,7 +17,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     percent_text,
     return_estimate,
 )
-from dynamaze.benchmarks.harness.experiment import summary_grid
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import (
     Mazes,
@@ -28,6 +27,7 @@ from dynamaze.common.options import (
     Steps,
     check_numbers,
 )
+from dynamaze.common.progress import track
 from dynamaze.common.storage import CheckpointError
 from dynamaze.distill.core.distances import distance_lines, rate_texts
 from dynamaze.distill.core.size import Size
@@ -138,10 +138,8 @@ class TrainingOptions:
 
 
 def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> Iterator[Step]:
-    """Yield steps with a progress bar in a terminal, and lines from time to time elsewhere."""
-    for number, step in enumerate(track(steps, task, total=total, console=console), 1):
-        set_status(f"{task}: step {number} of {total}")
-        yield step
+    """Yield steps and show their progress; what follows them is the evaluation."""
+    yield from track(steps, task, total, console)
     set_status("evaluation")
 
 
@@ -158,7 +156,7 @@ def print_evaluation(console: Console, mazes: str, result: EvaluationResult) -> 
         f"normalised return {percent_text(result.by_maze)}"
     )
     lines = distance_lines(result.by_distance, {"success rate": rate_texts(result.by_distance)})
-    console.print(summary_grid(f"Success rate by distance to the goal, {mazes}", lines))
+    console.print(SummaryGrid(f"Success rate by distance to the goal, {mazes}", lines))
 
 
 def checkpoint_path(output: Path) -> Path:

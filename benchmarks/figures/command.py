@@ -21,10 +21,10 @@ from dynamaze.benchmarks.harness.experiment import (
     run_experiment,
 )
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.running.live_view import format_seconds
 from dynamaze.benchmarks.harness.running.runner import Plan, Runner
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import OutputFile, ResultsFolder, Runs, Seconds, Seed
+from dynamaze.common.progress import format_seconds
 
 FigureName = Literal[
     "figure-8-2",

@@ -118,6 +118,11 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         ImportError: if a library of an extra is missing, naming the extra.
         Exception: the command's own.
     """
+    with plain_warnings():
+        return _run_command(name, command, options)
+
+
+def _run_command(name: str, command: Command, options: Sequence[str]) -> int:
     module = import_command(name, command)
     try:
         config = parse_options(name, config_type(module, command), options)
@@ -131,7 +136,7 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         check_no_device(config)
         if not getattr(config, "dry_run", False):  # which leaves no file behind
             check_paths(config)
-        with heartbeat(f"dynamaze {name}"), compilation.announced(), plain_warnings():
+        with heartbeat(f"dynamaze {name}"), compilation.announced():
             run_parsed(module, config)
     except (KeyboardInterrupt, Terminated):
         if _stores_runs(config):

@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as Grid
 
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, few_runs
 from dynamaze.benchmarks.harness.analysis.plots import styled
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 from dynamaze.benchmarks.harness.analysis.table import (
-    Lines,
     Table,
     TableError,
     Tables,
@@ -266,7 +264,7 @@ def run_experiment(
             write_together(main, [*others, *derived.items()], [page])
             paths = [*list(derived)[:1], *csvs, *list(derived)[1:]]
     for name, section in sections.items():
-        console.print(summary_grid(name, section))
+        console.print(SummaryGrid(name, section))
     console.print(config.caption, style="italic")
     return paths
 
@@ -392,13 +390,3 @@ def interval_caption(runs: int, kind: str = "mean", others: str = "") -> str:
     if few_runs(kind, runs):
         caption += f"; {FEW_RUNS_NOTE}"
     return caption
-
-
-def summary_grid(title: str, lines: Lines) -> Grid:
-    """Return lines as a table for the terminal; the first has the column names."""
-    grid = Grid(*lines[0], title=title)
-    for column in grid.columns:
-        column.overflow = "fold"  # long names are broken, not cut
-    for line in lines[1:]:
-        grid.add_row(*map(escape, line))  # "[over 50, over 50]" is no markup
-    return grid

@@ -27,8 +27,9 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
 from dynamaze.benchmarks.harness.analysis.plots import styled
 from dynamaze.benchmarks.harness.analysis.statistics import SurvivalCurve
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, write_csv
-from dynamaze.benchmarks.harness.experiment import figure_content, summary_grid
+from dynamaze.benchmarks.harness.experiment import figure_content
 from dynamaze.benchmarks.harness.reports.report import (
     FailedRun,
     Report,
@@ -191,7 +192,7 @@ class Results:
         """Print a table of all agents: means, 95% intervals and numbers of runs."""
         console = Console()
         for title, lines in self.lines.items():
-            console.print(summary_grid(title, lines))
+            console.print(SummaryGrid(title, lines))
         console.print(self.config.caption, style="italic", highlight=False)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:

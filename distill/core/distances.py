@@ -135,7 +135,7 @@ def distance_lines(
     if len(rates) == 1:
         (cells,) = rates.values()
         return [head, *((*about, cell) for about, cell in zip(own, cells, strict=True))]
-    lines = [("", *head)]
+    lines: list[tuple[str, ...]] = [("", *head)]
     for policy, cells in rates.items():
         names = (policy, *[""] * (len(ranges) - 1))
         lines += [(name, *about, cell) for name, about, cell in zip(names, own, cells, strict=True)]

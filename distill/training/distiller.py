@@ -7,12 +7,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from operator import add
 from typing import Any, NamedTuple
 
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.progress import progress_bar as open_progress_bar
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.distributions import distribution_of
@@ -25,7 +26,6 @@ from .hidden_state import HiddenState
 from .loop import EXPECTED, TEACHER, described
 from .method import NEEDS, Method, Update, make_method
 from .parts import Part
-from .progress import training_bar
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -206,10 +206,10 @@ class Distiller(checkpoint.StoredLoop):
         count = min(count, left)
         self._running = callbacks
         try:
-            with training_bar(count) if progress_bar else nullcontext() as show:
-                for step in islice(self.steps(), count):
+            with open_progress_bar("distilling", count) if progress_bar else nullcontext() as show:
+                for number, step in enumerate(islice(self.steps(), count), 1):
                     if show is not None:
-                        show(step.terms)
+                        show(number, partial(terms_text, step.terms))
                     results = [each(step) for each in callbacks]  # all, even if one stops
                     if False in results:
                         break
@@ -382,3 +382,14 @@ LARGE = 100_000
 def _best_device(students: Mapping[str, Student]) -> str:
     is_large = any(student.num_parameters >= LARGE for student in students.values())
     return "cuda" if is_large and torch.cuda.is_available() else "cpu"
+
+
+def terms_text(terms: Mapping[str, float]) -> str:
+    """Return loss terms in one line: "soft 0.693 hints 0.012".
+
+    Args:
+        terms: name -> value; names are "part/term", and a part that all share is left out.
+    """
+    parts = {name.rpartition("/")[0] for name in terms}
+    short = {name: name.rpartition("/")[2] if len(parts) == 1 else name for name in terms}
+    return " ".join(f"{short[name]} {value:.3g}" for name, value in terms.items())

@@ -42,7 +42,7 @@ from numba.core.caching import (
 )
 from platformdirs import user_cache_path
 
-from .compiling import compilation
+from .compiling import UNSTORED, compilation
 from .version import __version__
 
 PACKAGE = __name__.partition(".")[0]
@@ -125,8 +125,8 @@ def cache_folder() -> Path | None:
             _remove_oldest(base)
         return folder
     warnings.warn(
-        "compiled code cannot be stored, so every process compiles it again; expected a folder "
-        f"that can be written ({'; '.join(failures)}); set NUMBA_CACHE_DIR to one",
+        f"{UNSTORED}; expected a folder that can be written ({'; '.join(failures)}); set "
+        "NUMBA_CACHE_DIR to one",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -15,6 +15,9 @@ from contextlib import contextmanager
 
 NOTICE = "compiling (once) ..."
 
+UNSTORED = "compiled code cannot be stored, so every process compiles it again"
+"""Begin of the warning where no folder can be written; a driver gives it for its workers."""
+
 DELAY = 0.5
 """Seconds of compilation before the notice."""
 

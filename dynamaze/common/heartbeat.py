@@ -68,6 +68,11 @@ def set_status(status: str | Callable[[], str]) -> None:
         _current.status = status
 
 
+def is_beating() -> bool:
+    """Return True where a command's lines are printed."""
+    return _current is not None
+
+
 def line_printed() -> None:
     """Tell that a line of progress was printed on stdout, which may be the same file as stderr."""
     if _current is not None and _is_one_file():

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.envs.rendering.recorder import Recorder
@@ -28,11 +15,8 @@ from dynamaze.envs.rendering.video_files import png
 VIDEO_FPS = 30
 LONGEST_STILL = 1.0  # seconds: longer pauses are cut
 LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
-LINE_SECONDS = 30  # between two lines about the progress, where there is no terminal
 INVISIBLE = 12  # difference in a channel, of 255, up to which a pixel of a film is not drawn anew
 EXACT_FRAMES = 15  # frames of a film from one that is exact to the next
-
-Item = TypeVar("Item")
 
 
 class VideoRecorder:
@@ -196,59 +180,6 @@ def keep_similar(drawn: Frame | None, frame: Frame) -> Frame:
     kept = drawn.copy()
     kept[changed] = frame[changed]
     return kept
-
-
-def with_progress(
-    steps: Iterable[Item], total: int, console: Console | None = None
-) -> Iterator[Item]:
-    """Yield the same steps, and show their progress.
-
-    Args:
-        steps: the steps.
-        total: number of steps.
-        console: a bar in a terminal, a line every `LINE_SECONDS` elsewhere; None for stderr.
-    """
-    console = Console(stderr=True) if console is None else console
-    if console.is_terminal:
-        with recording_bar(console) as bar:
-            yield from bar.track(steps, total, description="recording")
-        return
-    began = printed = time.monotonic()
-    for number, step in enumerate(steps, 1):
-        yield step
-        now = time.monotonic()
-        if now - printed >= LINE_SECONDS:
-            printed, rate = now, number / (now - began)
-            left = f"{(total - number) / rate:,.0f} s left"
-            line = f"recording: {number:,} of {total:,} steps, {format_rate(rate)}, {left}"
-            console.print(line, highlight=False)
-
-
-def recording_bar(console: Console) -> Progress:
-    """Return a bar with the steps, their total, their rate and the time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        StepRateColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-
-
-class StepRateColumn(ProgressColumn):
-    """Column with the steps per second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the rate; nothing before it is known."""
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else format_rate(speed))
-
-
-def format_rate(rate: float) -> str:
-    """Format steps per second, such as "1,250/s" or "2.5/s"."""
-    return f"{rate:,.{0 if rate >= 10 else 1}f}/s"
 
 
 def new_path(suffix: str) -> Path:

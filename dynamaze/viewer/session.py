@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from .recording import VIDEO_FPS, with_progress
+from rich.console import Console
+
+from dynamaze.common.progress import track
+
+from .recording import VIDEO_FPS
 from .runs import Watched
 from .window import MOUSE_LINES, OVERLAY_LINES, POLL_SECONDS, SHARED_LINES, ViewerWindow
 
@@ -64,7 +68,7 @@ class ViewerSession:
         # An agent's loop is a generator: between two steps it waits for the viewer.
         source: Iterator[Any] = islice(self.watched.steps(), steps)
         if progress and steps is not None:
-            source = with_progress(source, steps)
+            source = track(source, "recording", steps, Console(stderr=True), transient=True)
         if self.window.display is None:
             for step in source:
                 self.watched.add(step)

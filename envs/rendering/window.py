@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -225,7 +226,7 @@ class RenderWindow:
         import pygame
 
         try:
-            pygame.display.init()
+            init_display()
             room = desktop_room()
             opened = (
                 size
@@ -342,6 +343,25 @@ def _scaled(image: Any, size: Size, scale: float) -> Any:
     return pygame.transform.smoothscale(image, size)
 
 
+def init_display() -> None:
+    """Initialise pygame's display.
+
+    Raises:
+        pygame.error: SDL has no driver.
+    """
+    import pygame
+
+    # Without this variable libwayland prints an error on stderr, also where X11 serves the display.
+    missing = "XDG_RUNTIME_DIR" not in os.environ
+    if missing:
+        os.environ["XDG_RUNTIME_DIR"] = tempfile.gettempdir()
+    try:
+        pygame.display.init()
+    finally:
+        if missing:
+            os.environ.pop("XDG_RUNTIME_DIR", None)
+
+
 def require_display(instead: str) -> None:
     """Check that a window would be visible.
 
@@ -361,7 +381,7 @@ def require_display(instead: str) -> None:
     if sys.platform.startswith("linux") and not any(map(os.environ.get, LINUX_DISPLAYS)):
         raise RuntimeError(missing)
     try:
-        pygame.display.init()
+        init_display()
     except pygame.error as error:
         raise RuntimeError(f"no window can be opened: {error}; {instead}") from error
     if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in INVISIBLE_DRIVERS:

@@ -43,6 +43,9 @@ DIFFERS, SAME, TOO_FEW = "differs", "no difference found", "too few runs for thi
 _NO_RESULTS = (*NO_METRICS, "row", "state", "error")
 """Columns of single runs that are neither settings nor results."""
 
+HEADER = ("setting", "A", "B", "difference [95% interval]", "n", "verdict")
+"""Names of the columns of the comparison."""
+
 MAX_LISTED = 20
 """Settings of one file alone that are listed; of others the number is told."""
 
@@ -254,18 +257,13 @@ def main(config: DiffConfig) -> None:
         OSError: if a file cannot be read or written.
     """
     from rich.console import Console
-    from rich.table import Table as Grid
+
+    from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
 
     comparison = compare_files(config.first, config.second)
     console = Console()
-    grid = Grid(title="B - A, paired by run")
-    header, *lines = difference_lines(comparison.differences)
-    for name in header:
-        grid.add_column(name, overflow="fold")
-    for line in lines:
-        grid.add_row(*line)
-    if lines:
-        console.print(grid)
+    for title, lines in difference_sections(comparison.differences).items():
+        console.print(SummaryGrid(f"{title}: B - A, paired by run", lines))
     if any(each.few for each in comparison.differences):
         console.print(FEW_RUNS_NOTE, style="italic")
     for name, keys in (("A", comparison.only_first), ("B", comparison.only_second)):
@@ -273,7 +271,7 @@ def main(config: DiffConfig) -> None:
             console.print(f"only in {name}: {' '.join(filter(None, key))}", soft_wrap=True)
         if len(keys) > MAX_LISTED:
             console.print(f"only in {name}: {len(keys) - MAX_LISTED} others")
-    if not lines:
+    if not comparison.differences:
         raise StoreError(
             f"{config.first} and {config.second} have no setting in common; expected runs of the "
             "same experiment, agent, environment and configuration"
@@ -283,19 +281,17 @@ def main(config: DiffConfig) -> None:
         console.print(f"  {config.output.resolve()}", soft_wrap=True, highlight=False)
 
 
-def difference_lines(differences: Iterable[Difference]) -> Lines:
-    """Return a line for each metric of each setting."""
-    lines: Lines = [
-        ("experiment", "setting", "metric", "A", "B", "difference [95% interval]", "n", "verdict")
-    ]
+def difference_sections(differences: Iterable[Difference]) -> dict[str, Lines]:
+    """Return the lines of each metric of each experiment: one for each setting."""
+    sections: dict[str, Lines] = {}
     for each in differences:
         is_identical = each.verdict == IDENTICAL
         setting = " ".join(filter(None, (each.key.setting, each.key.environment)))
         numbers = ("", "", "0") if is_identical else _number_texts(each)
-        lines.append(
-            (each.key.experiment, setting, each.metric, *numbers, str(each.n), each.verdict)
-        )
-    return lines
+        title = ", ".join(filter(None, (each.key.experiment, each.metric)))
+        lines = sections.setdefault(title, [HEADER])
+        lines.append((setting, *numbers, str(each.n), each.verdict))
+    return sections
 
 
 def _number_texts(each: Difference) -> tuple[str, str, str]:

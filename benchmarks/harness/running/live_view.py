@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from statistics import fmean, median
 from typing import Any, Protocol
 
@@ -22,14 +21,18 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from dynamaze.common.heartbeat import line_printed, set_status
+from dynamaze.common.progress import (
+    LINE_SECONDS,
+    NOTEBOOK_SECONDS,
+    NotebookLine,
+    format_rate,
+    format_seconds,
+)
 
 ROWS = 15
 """Settings that have a row of their own; the others share one."""
 
 REFRESH_SECONDS = 0.25
-LINE_SECONDS = 30.0
-"""Seconds between two plain lines."""
-
 TICK_SECONDS = 1.0
 """Interval at which a view is updated while no run ends."""
 
@@ -131,6 +134,8 @@ class SweepProgress:
         if self.elsewhere:
             text += f", {self.elsewhere} in another process"
         text += f", {format_seconds(self.elapsed)} elapsed"
+        if total.finished:
+            text += f", {format_rate(total.finished / self.elapsed)}"
         left = self.seconds_left()
         if total.remaining and left is not None:
             text += f", {format_seconds(left)} left"
@@ -281,25 +286,24 @@ class NotebookView:
     """The line of a sweep in the output of a notebook's cell, replaced in place."""
 
     def __init__(self) -> None:
-        self._handle: Any = None
+        self._line: NotebookLine | None = None
         self._next = 0.0
 
     def begin(self, progress: SweepProgress) -> None:
         """Display the line."""
-        self._handle = import_module("IPython.display").display(
-            {"text/plain": progress.line()}, raw=True, display_id=True
-        )
+        self._line = NotebookLine()
+        self._line.show(progress.line())
 
     def update(self, progress: SweepProgress) -> None:
         """Replace the line, once a second at most."""
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + 4 * REFRESH_SECONDS
+            self._next = time.monotonic() + NOTEBOOK_SECONDS
             self.end(progress)
 
     def end(self, progress: SweepProgress) -> None:
         """Replace the line."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": progress.line()}, raw=True)
+        if self._line is not None:
+            self._line.show(progress.line())
 
 
 class _VisibleCursorLive(Live):
@@ -353,7 +357,7 @@ def progress_grid(progress: SweepProgress) -> Group:
     return Group(grid, Text(", ".join(notes), style="dim"))
 
 
-_HEADINGS = ("runs", "failed", "runs/s", "left")
+_HEADINGS = ("runs", "failed", "rate", "left")
 
 
 def _cells(
@@ -366,7 +370,7 @@ def _cells(
         ProgressBar(total=max(row.total, 1), completed=ended if row.total else 1, width=20),
         f"{ended}/{row.total}",
         str(row.failed) if row.failed else "",
-        f"{row.finished / progress.elapsed:.1f}" if row.finished else "",
+        format_rate(row.finished / progress.elapsed) if row.finished else "",
         format_seconds(left) if left is not None and row.remaining else "",
     )
 
@@ -380,11 +384,3 @@ def summed(label: str, settings: Sequence[SettingProgress]) -> SettingProgress:
         sum(each.failed for each in settings),
         sum(each.finished for each in settings),
     )
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration as minutes and seconds, or hours, minutes and seconds: 0:40, 1:02:03."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"

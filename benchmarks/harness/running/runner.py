@@ -34,7 +34,6 @@ from dynamaze.benchmarks.harness.running.live_view import (
     SettingProgress,
     SweepProgress,
     View,
-    format_seconds,
 )
 from dynamaze.benchmarks.harness.running.run_tables import RunTables
 from dynamaze.benchmarks.harness.running.scheduler import Finished, Run, Scheduler
@@ -46,6 +45,7 @@ from dynamaze.benchmarks.harness.store.fingerprint import (
     describe_options,
 )
 from dynamaze.common.compiling import compilation
+from dynamaze.common.progress import format_seconds
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 POLL_SECONDS = 1.0

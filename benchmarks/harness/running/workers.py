@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
@@ -24,7 +25,7 @@ from dynamaze.benchmarks.harness.analysis.table import Table
 from dynamaze.benchmarks.harness.running.one_thread import one_thread
 from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.benchmarks.harness.store.database import RunRecord, encode_table
-from dynamaze.common.compiling import compilation
+from dynamaze.common.compiling import UNSTORED, compilation
 from dynamaze.common.parent_process import end_with_parent
 
 Trial = Callable[..., Table]
@@ -91,6 +92,7 @@ def start_worker(notices: Connection | None = None) -> None:
     """
     if notices is not None:
         _until_the_end.enter_context(compilation.announced(partial(_send_notice, notices)))
+    warnings.filterwarnings("ignore", UNSTORED, RuntimeWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)

@@ -28,8 +28,8 @@ from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.table import Tables, read_csv, rows_where
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.running.live_view import format_seconds
 from dynamaze.benchmarks.harness.running.runner import Runner
+from dynamaze.common.progress import format_seconds
 
 
 def interval(kind: str) -> list[str]:

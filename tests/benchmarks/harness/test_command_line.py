@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +24,7 @@ from dynamaze.benchmarks.harness.command_line import (
     run_command,
     run_file,
 )
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.running.termination import Terminated
 
 ROOT = Path(__file__).parents[3]
@@ -288,3 +290,28 @@ def test_closed_terminal_has_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     assert guard(action) == 129
+
+
+def test_warning_of_import_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+        import dataclasses, warnings
+        warnings.warn("no folder\\ncan be written")
+        @dataclasses.dataclass(frozen=True)
+        class Config:
+            "Options."
+        def main(config: Config) -> None:
+            print("done")
+    """
+    (tmp_path / "warning_command.py").write_text(dedent(text))
+    monkeypatch.syspath_prepend(tmp_path)
+    # As Python shows it; pytest records warnings in place of that.
+    monkeypatch.setattr(
+        warnings, "showwarning", lambda *a: sys.stderr.write(warnings.formatwarning(*a[:4]))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run_command("x", Command("", "", "warning_command"), []) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("done\n", "dynamaze: no folder can be written\n")

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from dynamaze.benchmarks.harness.analysis.table import Table, TableError, make_table, write_csv
 from dynamaze.benchmarks.harness.experiment import (
@@ -18,7 +17,6 @@ from dynamaze.benchmarks.harness.experiment import (
     figure_content,
     read_tables,
     run_module,
-    summary_grid,
 )
 
 
@@ -52,11 +50,6 @@ def test_plot_only_shows_stored_runs(
     experiment = SimpleNamespace(plot=lambda *_: Figure(), summary=lambda *_: [("agent",), ("a",)])
     run_module(experiment, Toy(output=tmp_path, plot_only=True, runs=100))
     assert "mean of 3 runs" in capsys.readouterr().out
-
-
-def test_summary_grid_shows_brackets(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().print(summary_grid("Toy", [("steps",), ("50 [over 50, over 50]",)]))
-    assert "50 [over 50, over 50]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

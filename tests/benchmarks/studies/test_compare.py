@@ -17,7 +17,8 @@ import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase
 from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent
-from dynamaze.benchmarks.harness.experiment import run_module, summary_grid
+from dynamaze.benchmarks.harness.analysis.summary_grid import SummaryGrid
+from dynamaze.benchmarks.harness.experiment import run_module
 from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import (
@@ -141,7 +142,7 @@ def test_summary_fits_80_columns() -> None:
     sections = summary(run(config, Runner()), config)
     console = Console(width=200, record=True, file=StringIO())
     for title, lines in sections.items():
-        console.print(summary_grid(title, lines))
+        console.print(SummaryGrid(title, lines))
     assert len(sections) == 5
     assert max(map(len, console.export_text().rstrip().splitlines())) <= 80
 

@@ -15,7 +15,7 @@ from dynamaze.distill.students.base import TrainingOutput, as_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.training.callbacks import Checkpoints, CsvLog, EarlyStopping, TensorBoard
-from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.distiller import Distiller, terms_text
 from dynamaze.distill.training.restarts import best_restart
 
 
@@ -306,3 +306,24 @@ def test_csv_log_of_losses_is_continued(tmp_path):
     with pytest.raises(ValueError, match=r"begins with \['a table of mine'\]; expected"):
         _distiller(steps=6).distil(callback=CsvLog(path))
     assert path.read_text() == "a table of mine\n"
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({"student/soft": 0.69314}, "soft 0.693"),
+        ({"student/soft": 1234.5, "student/hints": 2e-5}, "soft 1.23e+03 hints 2e-05"),
+        ({"a/soft": 1.0, "critic/a/value": 0.5}, "a/soft 1 critic/a/value 0.5"),
+        ({}, ""),
+    ],
+)
+def test_terms_text(terms, expected):
+    assert terms_text(terms) == expected
+
+
+def test_distil_shows_latest_terms(capsys):
+    distiller = _distiller({"a": MLP((2,), 3, 4)}, steps=9)
+    distiller.distil(callback=lambda step: step.step < 2, progress_bar=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith("distilling: 2 of 9 steps, ")
+    assert ", soft 0." in shown

@@ -1,8 +1,9 @@
-"""The command line, mostly in a fresh process."""
+"""The command line, in this process and in fresh ones."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import pytest
 
@@ -36,16 +37,38 @@ print(status, [name for name in {HEAVY} if name in sys.modules], file=sys.stderr
 """
 
 
-def dynamaze(*arguments: str, cwd: Path | None = None, **variables: str) -> Any:
-    return subprocess.run(
+class Run(NamedTuple):
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_fresh_process(*arguments: str) -> Run:
+    done = subprocess.run(
         [sys.executable, "-m", "dynamaze", *arguments],
-        env={**os.environ, "SDL_VIDEODRIVER": "dummy", **variables},
-        cwd=cwd,
+        env={**os.environ, "SDL_VIDEODRIVER": "dummy"},
         input="",
         capture_output=True,
         text=True,
         check=False,
     )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def dynamaze(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    """Return a function that runs a command in this process, which saves the imports."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def run(*arguments: str) -> Run:
+        status = cli.main([*arguments])
+        return Run(status, *capsys.readouterr())
+
+    return run
 
 
 def unwrapped(text: str) -> str:
@@ -55,7 +78,7 @@ def unwrapped(text: str) -> str:
 
 @pytest.mark.parametrize("word", ["--help", "help"])
 def test_help_fits_one_screen(word: str) -> None:
-    run = dynamaze(word)
+    run = in_fresh_process(word)
     assert (run.returncode, run.stderr) == (0, "")
     assert len(run.stdout.splitlines()) <= LINES
     texts = unwrapped(run.stdout)
@@ -70,14 +93,14 @@ def test_help_fits_one_screen(word: str) -> None:
         assert re.search(rf"\b{name}\b", texts)
 
 
-def test_help_refuses_other_options() -> None:
+def test_help_refuses_other_options(dynamaze: Callable[..., Run]) -> None:
     run = dynamaze("help", "--everything")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == "dynamaze: 'dynamaze help' has no option '--everything'\n"
 
 
 def test_full_help_lists_commands_and_environments() -> None:
-    run = dynamaze("--help", "--all")
+    run = in_fresh_process("--help", "--all")
     assert (run.returncode, run.stderr) == (0, "")
     texts = unwrapped(run.stdout)
     listed = cli.listed_commands()
@@ -102,7 +125,7 @@ def test_help_fits_terminal(make_text: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("help",)])
-def test_help_spellings(arguments: tuple[str, ...]) -> None:
+def test_help_spellings(arguments: tuple[str, ...], dynamaze: Callable[..., Run]) -> None:
     run = dynamaze(*arguments)
     assert (run.returncode, run.stdout, run.stderr) == (0, cli.help_text(), "")
 
@@ -115,7 +138,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_version() -> None:
-    run = dynamaze("--version")
+    run = in_fresh_process("--version")
     assert (run.returncode, run.stdout) == (0, f"dynamaze {__version__}\n")
 
 
@@ -143,7 +166,7 @@ def test_command_help_lists_options(name: str, capsys: pytest.CaptureFixture[str
         ),
     ],
 )
-def test_unknown_command_is_reported(wrong: str, hint: str) -> None:
+def test_unknown_command_is_reported(wrong: str, hint: str, dynamaze: Callable[..., Run]) -> None:
     run = dynamaze(wrong)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith(f"dynamaze: no command {wrong!r}; expected one of ")
@@ -153,21 +176,23 @@ def test_unknown_command_is_reported(wrong: str, hint: str) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 @pytest.mark.parametrize("group", ["distill", "bench run"])
-def test_group_lists_its_commands(group: str, arguments: tuple[str, ...]) -> None:
+def test_group_lists_its_commands(
+    group: str, arguments: tuple[str, ...], dynamaze: Callable[..., Run]
+) -> None:
     run = dynamaze(*group.split(), *arguments)
     assert (run.returncode, run.stderr) == (0, "")
     for name, command in cli.COMMANDS.items():
         assert (command.summary in unwrapped(run.stdout)) == name.startswith(f"{group} ")
 
 
-def test_bench_lists_its_commands() -> None:
+def test_bench_lists_its_commands(dynamaze: Callable[..., Run]) -> None:
     run = dynamaze("bench")
     assert (run.returncode, run.stderr) == (0, "")
     for name in ("bench run NAME", "bench list", "bench speed"):
         assert f"\n  {name} " in run.stdout
 
 
-def test_bench_coverage_is_short() -> None:
+def test_bench_coverage_is_short(dynamaze: Callable[..., Run]) -> None:
     assert cli.split_command(["bench", "coverage", "--runs", "2"]) == (
         "bench coverage",
         ["--runs", "2"],
@@ -179,7 +204,9 @@ def test_bench_coverage_is_short() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
-def test_bench_list_names_experiments(arguments: tuple[str, ...]) -> None:
+def test_bench_list_names_experiments(
+    arguments: tuple[str, ...], dynamaze: Callable[..., Run]
+) -> None:
     run = dynamaze("bench", "list", *arguments)
     assert (run.returncode, run.stderr) == (0, "")
     assert re.findall(r"^  (\S+)", run.stdout, re.MULTILINE) == list(EXPERIMENTS)
@@ -196,7 +223,9 @@ def test_bench_list_names_experiments(arguments: tuple[str, ...]) -> None:
         ("distill studnet", "did you mean 'distill student'?"),
     ],
 )
-def test_unknown_subcommand_is_reported(wrong: str, hint: str) -> None:
+def test_unknown_subcommand_is_reported(
+    wrong: str, hint: str, dynamaze: Callable[..., Run]
+) -> None:
     run = dynamaze(*wrong.split())
     assert (run.returncode, run.stdout) == (2, "")
     group = wrong.rpartition(" ")[0]
@@ -222,7 +251,9 @@ def test_old_commands_name_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
         (["--gamma", "much"], "--gamma"),
     ],
 )
-def test_wrong_option_is_reported(options: list[str], hint: str) -> None:
+def test_wrong_option_is_reported(
+    options: list[str], hint: str, dynamaze: Callable[..., Run]
+) -> None:
     run = dynamaze("watch", *options)
     assert (run.returncode, run.stdout) == (2, "")
     assert hint in run.stderr
@@ -253,9 +284,16 @@ def test_wrong_option_is_reported(options: list[str], hint: str) -> None:
         (["play", "--text", "FrozenLake-v1"], "FrozenLake-v1 is not a maze of DynaMaze"),
     ],
 )
-def test_bad_input_gives_one_line(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+def test_bad_input_gives_one_line(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dynamaze: Callable[..., Run],
+) -> None:
     (tmp_path / "bad.txt").write_text("Sx\n.G\n")
-    run = dynamaze(*arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run = dynamaze(*arguments)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("dynamaze: ")
     assert sentence in run.stderr
@@ -294,10 +332,10 @@ def test_memory_and_overflow_name_options(
     assert capsys.readouterr().err == f"dynamaze: {kind} for --steps 9: {error}\n"
 
 
-def test_traceback_variable() -> None:
-    run = dynamaze("watch", "--fps", "-1", DYNAMAZE_TRACEBACK="1")
-    assert run.returncode == 1
-    assert run.stderr.startswith("Traceback")
+def test_traceback_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNAMAZE_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="--fps=-1"):
+        cli.main(["watch", "--fps", "-1"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,6 +60,54 @@ def write(root: Path, module: str, text: str) -> None:
     (root / "dynamaze" / "agents" / f"{module}.py").write_text(text)
 
 
+SERVER = """
+import json, os, sys, traceback, warnings
+import gymnasium, numba
+numba.njit(lambda x: x + 1)(1)  # a process's first compilation takes longest
+for line in sys.stdin:
+    code, root, environment = json.loads(line)
+    pipes = [os.pipe() for _ in range(2)]
+    child = os.fork()
+    if not child:
+        for number, (_, writer) in enumerate(pipes, 1):
+            os.dup2(writer, number)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(root)
+        sys.path.insert(0, root)
+        warnings.simplefilter("always", RuntimeWarning)
+        status = 0
+        try:
+            exec(code, {"__name__": "__main__"})
+        except BaseException:
+            status = 1
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(status)
+    for _, writer in pipes:
+        os.close(writer)
+    texts = [os.fdopen(reader).read() for reader, _ in pipes]
+    print(json.dumps([os.waitpid(child, 0)[1], *texts]), flush=True)
+"""
+"""Runs programs in new processes that have Numba, but nothing of ours: it forks itself."""
+
+
+@cache
+def server() -> subprocess.Popen[str]:
+    """Start the server, which ends when its standard input is closed."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", SERVER], stdin=pipe, stdout=pipe, text=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stop_server() -> Iterator[None]:
+    """Stop the server, if there is one, after the tests."""
+    yield
+    if server.cache_info().currsize:
+        with server():
+            server.cache_clear()
+
+
 def run(root: Path, code: str = RUN, prefix: Sequence[str] = (), **environment: str) -> list[str]:
     """Run code with a copy of the package in a new process; return the printed words and stderr."""
     inherited = {
@@ -66,16 +116,35 @@ def run(root: Path, code: str = RUN, prefix: Sequence[str] = (), **environment: 
         if name not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
     }
     path = os.pathsep.join([str(root), inherited.get("PYTHONPATH", "")])
+    variables = inherited | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | environment
+    # Numba reads its own variables when it is imported.
+    if prefix or sys.platform == "win32" or {*environment} & {*NUMBA_VARIABLES}:
+        status, output, errors = in_fresh_process(root, code, prefix, variables)
+    else:
+        requests, replies = server().stdin, server().stdout
+        assert requests is not None
+        assert replies is not None
+        print(json.dumps([code, str(root), variables]), file=requests, flush=True)
+        status, output, errors = json.loads(replies.readline())
+    assert status == 0, errors
+    return [*output.split(), errors]
+
+
+NUMBA_VARIABLES = ("NUMBA_OPT", "NUMBA_CPU_NAME", "NUMBA_DISABLE_JIT")
+
+
+def in_fresh_process(
+    root: Path, code: str, prefix: Sequence[str], variables: dict[str, str]
+) -> tuple[int, str, str]:
     done = subprocess.run(
         [*prefix, sys.executable, "-W", "always::RuntimeWarning", "-c", code],
         capture_output=True,
         text=True,
         check=False,
-        env=inherited | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        env=variables,
         cwd=root,
     )
-    assert done.returncode == 0, done.stderr
-    return [*done.stdout.split(), done.stderr]
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_cache_notices_edits_in_other_files(package: Path, tmp_path: Path) -> None:

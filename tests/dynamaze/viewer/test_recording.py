@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from dynamaze.viewer import recording as module
 from dynamaze.viewer.recording import (
     EXACT_FRAMES,
     INVISIBLE,
     ConstantRateVideo,
-    StepRateColumn,
     VideoRecorder,
     keep_similar,
     new_path,
-    with_progress,
 )
 
 
@@ -124,33 +119,6 @@ def test_video_ends_at_longest_length(tmp_path: Path, monkeypatch: pytest.Monkey
     messages = [recorder.show(frame(1), now / 4) for now in range(4)]
     assert messages == ["", "", f"saved {tmp_path / 'a.gif'}", ""]
     assert recorder.saved == [tmp_path / "a.gif"]
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_progress_of_recording(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not terminal:
-        times = iter(range(0, 1000, 20))
-        monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
-    shown = io.StringIO()
-    console = Console(file=shown, force_terminal=terminal, width=80)
-    assert list(with_progress(iter(range(6)), 6, console)) == list(range(6))
-    if terminal:
-        assert "recording" in shown.getvalue()
-        assert "6/6" in shown.getvalue()
-    else:
-        expected = "".join(
-            f"recording: {n} of 6 steps, 0.1/s, {20 * (6 - n)} s left\n" for n in (2, 4, 6)
-        )
-        assert shown.getvalue() == expected
-
-
-@pytest.mark.parametrize(
-    ("speed", "finished", "text"),
-    [(None, None, ""), (25.0, None, "25/s"), (1500.0, 1250.0, "1,250/s")],
-)
-def test_progress_rate(speed: float | None, finished: float | None, text: str) -> None:
-    task = SimpleNamespace(speed=speed, finished_speed=finished)
-    assert StepRateColumn().render(task).plain == text  # type: ignore[arg-type]  # its two numbers
 
 
 def test_new_path_is_unused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -491,3 +491,19 @@ def test_process_with_window_obeys_sigterm() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout) == (-15, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+def test_missing_display_prints_no_foreign_line() -> None:
+    code = "from dynamaze.envs.rendering.window import require_display; require_display('do this')"
+    unset = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", "SDL_VIDEODRIVER")
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={name: value for name, value in os.environ.items() if name not in unset},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, last = run.stderr.splitlines()[:: len(run.stderr.splitlines()) - 1]
+    assert first.startswith("Traceback")
+    assert last == "RuntimeError: there is no display to open a window on; do this"

@@ -18,7 +18,7 @@ from dynamaze.benchmarks.harness.reports.diff import (
     DiffConfig,
     Key,
     compare_files,
-    difference_lines,
+    difference_sections,
     main,
 )
 from dynamaze.benchmarks.harness.reports.export import export_runs
@@ -115,7 +115,9 @@ def test_command_prints_and_stores(tmp_path: Path, capsys: pytest.CaptureFixture
     second = fill(tmp_path / "b.sqlite", tables)
     main(DiffConfig(first, second, tmp_path / "diff.csv"))
     text = capsys.readouterr().out
-    assert "n = 5" in text
+    assert "toy, reward: B - A, paired by run" in text
+    assert "n = 5 DynaMaze-v0" in text
+    assert max(map(len, text.partition("(!)")[0].splitlines())) <= 80
     assert "(!) too few runs for this interval" in text  # the quantity is unknown
     table = read_csv(tmp_path / "diff.csv")
     assert table["difference_mean"] == pytest.approx(1.0)
@@ -190,7 +192,8 @@ def test_other_columns_are_not_identical(tmp_path: Path) -> None:
     other = csv_file(tmp_path / "b.csv", "run,b\n0,1\n1,2\n")
     (difference,) = compare_files(one, other).differences
     assert difference.verdict == "no metric in common"
-    assert difference_lines([difference])[1][3:6] == ("", "", "")
+    ((_, line),) = difference_sections([difference]).values()
+    assert line[1:4] == ("", "", "")
 
 
 def test_a_file_is_identical_to_itself(tmp_path: Path) -> None:

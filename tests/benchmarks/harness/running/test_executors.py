@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
     BrokenExecutor,
@@ -25,6 +26,7 @@ from dynamaze.benchmarks.harness.running import scheduler
 from dynamaze.benchmarks.harness.running.executors import WorkerProcesses
 from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.harness.store.database import Store
+from dynamaze.common.compiling import UNSTORED
 
 from .. import toy_sweeps as toy
 from ..toy_sweeps import EXPECTED, ToyConfig, begun, values
@@ -46,6 +48,16 @@ def processes() -> Iterator[WorkerProcesses]:
 @pytest.fixture
 def runner(processes: WorkerProcesses) -> Runner:
     return Runner(executor=processes, workers=2)
+
+
+def test_worker_leaves_cache_warning_to_driver(
+    processes: WorkerProcesses, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for message in (UNSTORED, "another warning"):
+        processes.submit(partial(warnings.warn, message, RuntimeWarning)).result()
+    shown = capfd.readouterr().err
+    assert "another warning" in shown
+    assert UNSTORED not in shown
 
 
 class UnreliableExecutor(Executor):

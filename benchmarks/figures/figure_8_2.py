@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dynamaze.agents import DynaQ
+from dynamaze.benchmarks.figures.maze_panel import draw_maze
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
-from dynamaze.benchmarks.harness.analysis.plots import GREY, REFERENCE, draw_maze, panels
+from dynamaze.benchmarks.harness.analysis.plots import GREY, REFERENCE, panels
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
+from dynamaze.benchmarks.figures.maze_panel import draw_maze
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.analysis.intervals import few_runs, format_interval, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
     EVENT,
     METHODS,
     REFERENCE,
-    draw_maze,
     empty_figure,
 )
 from dynamaze.benchmarks.harness.analysis.table import (

@@ -11,15 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from dynamaze.agents import Step
-from dynamaze.envs.rendering.colors import (
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY_BLUE,
-    VERMILLION,
-    YELLOW,
-    Color,
-)
+from dynamaze.common.palette import GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION, YELLOW, Color
 from dynamaze.envs.rendering.scene import Frame
 
 from .curves import HEIGHT, ColoredCurve, axes_of, paint_curves

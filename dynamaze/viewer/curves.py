@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.envs.rendering.colors import Color
+from dynamaze.common.palette import Color
 from dynamaze.envs.rendering.display_list import Line
 from dynamaze.envs.rendering.frame import Canvas, draw
 from dynamaze.envs.rendering.scene import Frame

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.envs.rendering.colors import FLOOR, GOAL_STAR, VERMILLION, Color, map_colors
+from dynamaze.common.palette import VERMILLION, Color
+from dynamaze.envs.rendering.colors import FLOOR, GOAL_STAR, map_colors
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.window import BACKGROUND, require_pygame
 

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.palette import Color
 
 from ..mazes.layout import Cell
 from . import colors, symbols
-from .colors import Color
 from .overlay_measures import (
     PATH_LENGTH,
     arrow_probabilities,

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray
+from dynamaze.common.palette import Color, hex_code
 
 from . import colors
-from .colors import Color, map_colors
+from .colors import map_colors
 from .display_list import FreeMark, Item, Line, Marks, display_list
 from .scene import Scene
 from .shapes import Polygon, Textured, number, outline
@@ -244,7 +245,7 @@ def _group(name: str, elements: Iterable[str]) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return colors.hex_code(value)
+        return hex_code(value)
     return number(value) if isinstance(value, float) else str(value)
 
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.palette import Color
+
 from ..mazes.dynamics import NUM_ACTIONS
 from . import colors
-from .colors import Color
 from .overlay_measures import TRAIL_LENGTH
 from .shapes import (
     Box,

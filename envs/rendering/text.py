@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.palette import Color
 
 from ..mazes.layout import Cell
 from . import colors
-from .colors import Color, map_colors
+from .colors import map_colors
 from .overlay_measures import (
     arrow_probabilities,
     best_levels,

@@ -24,7 +24,8 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from .colors import Color
+from dynamaze.common.palette import Color
+
 from .frame import default_cell_size, fitting_cell_size
 from .scene import Frame, check_frame
 

@@ -1,7 +1,7 @@
 """Style of all plots: labels, colours and markers by name, panels, intervals as bands and bars.
 
 The colours are those of the mazes' pictures, which readers with any colour vision can tell apart
-(`dynamaze.envs.rendering.colors`).
+(`dynamaze.common.palette`).
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
+from dynamaze.common import palette
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.envs.rendering import FramePainter, colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dynamaze.envs import DynaMazeEnv
 
-
-BLACK = colors.hex_code(colors.BLACK)
-BLUE = colors.hex_code(colors.BLUE)
-GREEN = colors.hex_code(colors.GREEN)
-ORANGE = colors.hex_code(colors.ORANGE)
-PURPLE = colors.hex_code(colors.PURPLE)
-SKY_BLUE = colors.hex_code(colors.SKY_BLUE)
-VERMILLION = colors.hex_code(colors.VERMILLION)
+BLACK = palette.hex_code(palette.BLACK)
+BLUE = palette.hex_code(palette.BLUE)
+GREEN = palette.hex_code(palette.GREEN)
+ORANGE = palette.hex_code(palette.ORANGE)
+PURPLE = palette.hex_code(palette.PURPLE)
+SKY_BLUE = palette.hex_code(palette.SKY_BLUE)
+VERMILLION = palette.hex_code(palette.VERMILLION)
 GREY, LIGHT_GREY = "#808080", "#c0c0c0"
 
 CYCLE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY_BLUE, BLACK)
@@ -264,14 +262,6 @@ def points_of_runs(axes: Axes, at: int, samples: FloatArray, **style: Any) -> No
     """Draw a point for each run beside one place of the horizontal axis."""
     spread = at + np.linspace(-0.2, 0.2, len(samples))
     axes.plot(spread, samples, ".", color=LIGHT_GREY, zorder=0, **style)
-
-
-def draw_maze(axes: Axes, env: DynaMazeEnv, phase: int, title: str) -> None:
-    """Draw the maze of a phase of an environment, without an agent, in place of a plot."""
-    painter = FramePainter(env.layout.rows, env.layout.cols)
-    axes.imshow(painter.paint(env.phase_scene(phase)))
-    axes.set_title(title)
-    axes.set_axis_off()
 
 
 def number_ticks(axes: Axes, numbers: npt.ArrayLike) -> None:

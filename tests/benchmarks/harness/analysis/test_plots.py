@@ -6,14 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import pytest
 
 from dynamaze.benchmarks.harness.analysis.plots import (
     COLOURS,
     CYCLE,
     STYLE,
-    draw_maze,
     panels,
     plot_style,
     styled,
@@ -68,14 +66,3 @@ def test_studies_have_no_other_colours() -> None:
     for path in sources:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r'colou?r="[^"]+"|"tab:|"C\d"|plt\.style|rcParams', text), path
-
-
-def test_draw_maze_shows_phase() -> None:
-    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
-    _, ((before, after),) = panels(1, 2)
-    draw_maze(before, env, 0, "before")
-    draw_maze(after, env, 1, "after")
-    pictures = [axes.get_images()[0].get_array() for axes in (before, after)]
-    assert pictures[0].shape == pictures[1].shape
-    assert (pictures[0] != pictures[1]).any()
-    assert after.get_title() == "after"

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dynamaze.envs.rendering import colors
-from dynamaze.envs.rendering.colors import Color, hex_code, mixed
+from dynamaze.common import palette
+from dynamaze.common.palette import Color, hex_code, mixed
 
 PALETTE = (
-    *(colors.BLACK, colors.ORANGE, colors.SKY_BLUE, colors.GREEN),
-    *(colors.YELLOW, colors.BLUE, colors.VERMILLION, colors.PURPLE),
+    *(palette.BLACK, palette.ORANGE, palette.SKY_BLUE, palette.GREEN),
+    *(palette.YELLOW, palette.BLUE, palette.VERMILLION, palette.PURPLE),
 )
 
 # Machado, Oliveira & Fernandes (2009), severity 1: linear RGB as it is seen without one
@@ -80,8 +80,8 @@ def test_distance_detects_confusable_colors() -> None:
 
 
 def test_mixed_has_ends() -> None:
-    assert mixed(colors.BLUE, colors.WHITE, 0) == colors.BLUE
-    assert mixed(colors.BLUE, colors.WHITE, 1) == colors.WHITE
+    assert mixed(palette.BLUE, palette.WHITE, 0) == palette.BLUE
+    assert mixed(palette.BLUE, palette.WHITE, 1) == palette.WHITE
     assert mixed((0, 10, 20), (10, 20, 40), 0.5) == (5, 15, 30)
 
 

@@ -34,8 +34,9 @@ from dynamaze.benchmarks.adaptation.agents import (
     ORACLE,
     TABLE_AGENTS,
 )
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget
 from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent
-from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, derived_env_seed, run_agent
+from dynamaze.benchmarks.harness.agent_runs.step_runs import derived_env_seed, run_agent
 from dynamaze.benchmarks.harness.analysis.intervals import format_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
     BLACK,

@@ -11,12 +11,8 @@ import numpy as np
 
 from dynamaze.benchmarks.adaptation import metrics
 from dynamaze.benchmarks.adaptation.settings import SuiteSetting, run_seed
-from dynamaze.benchmarks.harness.agent_runs.step_runs import (
-    Budget,
-    RunRecord,
-    run_agent,
-    run_kind,
-)
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget, RunRecord
+from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent, run_kind
 from dynamaze.benchmarks.harness.analysis.table import Table
 from dynamaze.common.arrays import IntArray
 

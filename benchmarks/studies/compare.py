@@ -22,18 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
     StoredAgent,
     named_text,
     resolve_agent,
     resolve_env,
 )
-from dynamaze.benchmarks.harness.agent_runs.step_runs import (
-    COMPILED,
-    Budget,
-    run_agent,
-    run_kind,
-)
+from dynamaze.benchmarks.harness.agent_runs.step_runs import COMPILED, run_agent, run_kind
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,

@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import Agent
-from dynamaze.benchmarks.harness.agent_runs.step_runs import is_factory, name_of, policy_kind
+from dynamaze.benchmarks.harness.agent_runs.interfaces import is_factory, name_of, policy_kind
 from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.recorder import Animation

@@ -11,13 +11,9 @@ from typing import Any
 import gymnasium as gym
 
 from dynamaze.agents import Step
-from dynamaze.benchmarks.harness.agent_runs.step_runs import (
-    AgentKind,
-    RunComplete,
-    make_agent,
-    name_of,
-    policy_steps,
-)
+from dynamaze.benchmarks.harness.agent_runs.interfaces import AgentKind, make_agent, name_of
+from dynamaze.benchmarks.harness.agent_runs.policy_steps import policy_steps
+from dynamaze.benchmarks.harness.agent_runs.recorder import RunComplete
 
 from .runs import Watchable
 

@@ -21,12 +21,12 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
+from dynamaze.benchmarks.harness.agent_runs.interfaces import make_agent
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
     named_text,
     names_agent,
     resolve_agent,
 )
-from dynamaze.benchmarks.harness.agent_runs.step_runs import make_agent
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
     COLOURS,

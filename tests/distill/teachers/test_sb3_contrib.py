@@ -16,7 +16,8 @@ pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib", reason="SB3-Contrib is not installed")
 import torch
 
-from dynamaze.benchmarks.harness.agent_runs.step_runs import AgentError, PredictPolicy
+from dynamaze.benchmarks.harness.agent_runs.interfaces import AgentError
+from dynamaze.benchmarks.harness.agent_runs.policy_steps import PredictPolicy
 from dynamaze.distill import Distiller, FunctionSource, Rollouts, evaluate, make_student
 from dynamaze.distill.core.distributions import distribution_of
 from dynamaze.distill.data.playing import EnvStepper, PolicyRunner

@@ -11,7 +11,8 @@ import pytest
 from gymnasium import spaces
 
 import dynamaze  # noqa: F401
-from dynamaze.benchmarks.harness.agent_runs.step_runs import AgentError, PredictPolicy
+from dynamaze.benchmarks.harness.agent_runs.interfaces import AgentError
+from dynamaze.benchmarks.harness.agent_runs.policy_steps import PredictPolicy
 from dynamaze.distill import FunctionSource, MultiTeacher, collect, evaluate
 from dynamaze.distill.core.policy import LogitPolicy
 from dynamaze.distill.teachers import as_teacher, teacher_labels

@@ -11,8 +11,9 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter, phases_of
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget
 from dynamaze.benchmarks.harness.agent_runs.resolver import RandomAgent
-from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, run_agent
+from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent
 from dynamaze.envs import ChangingEnv
 
 DRY: Any = gym.make("FrozenLake-v1", is_slippery=False).unwrapped.P  # type: ignore[attr-defined]  # toy-text

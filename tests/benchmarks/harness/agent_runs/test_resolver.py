@@ -12,6 +12,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
     AGENTS,
     RandomAgent,
@@ -20,7 +21,7 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     resolve_agent,
     resolve_env,
 )
-from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, run_agent
+from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent
 from dynamaze.benchmarks.harness.store.description import describe
 
 OWN = """

@@ -12,14 +12,9 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, EpsilonGreedy, LatestOutcome, TreeSearch
 from dynamaze.benchmarks.harness.agent_runs import step_runs
-from dynamaze.benchmarks.harness.agent_runs.step_runs import (
-    AgentError,
-    Budget,
-    RunRecord,
-    is_factory,
-    run_agent,
-    run_kind,
-)
+from dynamaze.benchmarks.harness.agent_runs.interfaces import AgentError, is_factory
+from dynamaze.benchmarks.harness.agent_runs.recorder import Budget, RunRecord
+from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent, run_kind
 
 CHANGING = partial(gym.make, "DynaMazeShortcut-v0", layout="S..#G\n.....\n@ 60\nS...G\n.....")
 

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
-from dynamaze.envs.rendering.colors import GOAL_STAR, map_colors
+from dynamaze.envs.rendering.colors import GOAL_STAR, WRONG, map_colors
 from dynamaze.envs.rendering.display_list import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
 from dynamaze.envs.rendering.frame import Canvas, draw
 from dynamaze.envs.rendering.scene import Frame
@@ -421,7 +421,7 @@ def test_belief_marks_are_distinct(cell: Cell) -> None:
     assert 0 < change[0] < change[1] < change[2]
     for one, other in ((correct, wrong), (wrong, unsure), (unsure, correct)):
         assert abs(one - other).mean() > 10
-    assert (wrong[1, 16] == (216, 27, 120)).all(), "the frame of an error"
+    assert (wrong[1, 16] == WRONG).all(), "the frame of an error"
 
 
 def test_false_wall_striped_false_floor_plain() -> None:

@@ -159,7 +159,7 @@ def names_of(trial: Callable[..., Any]) -> tuple[set[str], set[str]]:
 
 def test_digest_covers_the_experiments_modules() -> None:
     files, functions = names_of(figure_8_2.trial)
-    assert files == {"compiled_runs", "exact_regret", "figure_8_2"}
+    assert files == {"compiled_runs", "exact_regret", "figure_8_2", "maze_panel"}
     assert "run_seed" in functions
 
 

@@ -18,7 +18,13 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     few_runs,
     format_interval,
 )
-from dynamaze.benchmarks.harness.analysis.plots import EVENT, REFERENCE, legend_below, panels
+from dynamaze.benchmarks.harness.analysis.plots import (
+    EVENT,
+    REFERENCE,
+    curve_styles,
+    legend_below,
+    panels,
+)
 from dynamaze.benchmarks.harness.analysis.statistics import censored_at, restricted_mean
 from dynamaze.benchmarks.harness.analysis.summaries import mean_text, share_text
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, distinct, rows_where
@@ -384,13 +390,9 @@ def plot(tables: Tables) -> Figure:
 
 
 def _styles(agents: Sequence[str]) -> dict[str, dict[str, Any]]:
-    lines = ("-", "--", "-.")
-    return {
-        agent: dict(REFERENCE)
-        if agent in (RANDOM, ORACLE)
-        else {"color": f"C{at % 10}", "linestyle": lines[at // 10 % len(lines)]}
-        for at, agent in enumerate(agents)
-    }
+    references = [agent for agent in agents if agent in (RANDOM, ORACLE)]
+    others = curve_styles(agent for agent in agents if agent not in references)
+    return {**others, **{agent: dict(REFERENCE) for agent in references}}
 
 
 def _plot_setting(

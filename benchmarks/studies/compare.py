@@ -37,7 +37,13 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.analysis.plots import EVENT, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.analysis.plots import (
+    EVENT,
+    curve_styles,
+    legend_below,
+    line_with_band,
+    panels,
+)
 from dynamaze.benchmarks.harness.analysis.statistics import (
     censored_at,
     fraction_recovered,
@@ -480,7 +486,7 @@ def plot(tables: Tables, config: CompareConfig) -> Figure:
     """
     curves, phases = tables[f"{config.name}_curves"], tables[f"{config.name}_phases"]
     envs = distinct(curves, "environment")
-    styles = {agent: {"color": f"C{at}"} for at, agent in enumerate(distinct(curves, "agent"))}
+    styles = curve_styles(distinct(curves, "agent"))
     draw: list[Callable[[Axes], None]] = [
         partial(_plot_curves, rows_where(curves, environment=env), styles, phases) for env in envs
     ]

@@ -29,6 +29,7 @@ LABELS = {
     "value_iteration": r"(value iteration network|`builtin:value_iteration`)",
     "map_value_iteration": r"`builtin:map_value_iteration`",
     "conv": r"convolution",
+    "dynamic_programming": r"(dynamic programming|certainty equivalence)",
 }
 """Part -> expression for the first cell of its rows, where that is not its name."""
 
@@ -45,7 +46,9 @@ class FoundTable(NamedTuple):
 def rows_about(kind: str, name: str) -> list[FoundTable]:
     """Return the tables with rows about a part, with those rows alone."""
     plain = re.escape(name.replace("_", " "))
-    default = rf"`{re.escape(name)}`|{plain}\b" if kind != "methods" else rf"`{re.escape(name)}`"
+    default = rf"`{re.escape(name)}`"
+    if kind != "methods":
+        default += rf"|(?:Dyna-Q, )?{plain}\b"
     about = re.compile(rf"\| (?:{LABELS.get(name, default)})", flags=re.I)
     found = [
         table._replace(rows=tuple(row for row in table.rows if about.match(row)))
@@ -57,9 +60,15 @@ def rows_about(kind: str, name: str) -> list[FoundTable]:
 
 @cache
 def tables_of(document: str) -> tuple[FoundTable, ...]:
-    """Return the tables of a document of `docs/`, none if it is not stored."""
+    """Return the tables of a document of `docs/`, none if it is not stored.
+
+    Of the adaptation suite it is the first one, over all settings; cards have the others.
+    """
     path = DOCS / document
-    return tuple(_tables(path.read_text(encoding="utf-8"), document)) if path.exists() else ()
+    if not path.exists():
+        return ()
+    found = tuple(_tables(path.read_text(encoding="utf-8"), document))
+    return found[:1] if document.startswith("adaptation/") else found
 
 
 def _tables(text: str, document: str) -> Iterator[FoundTable]:

@@ -12,10 +12,17 @@ def test_rows_of_method_are_found() -> None:
 
 
 def test_rows_tell_agents_apart() -> None:
-    (plus,) = rows_about("agents", "DynaQPlus")
-    assert len(plus.rows) == 2
-    assert all("Dyna-Q+" in row for row in plus.rows)
-    assert not rows_about("agents", "DynaQ")
+    context, suite = rows_about("agents", "DynaQPlus")
+    assert len(context.rows) == len(suite.rows) == 2
+    assert all("Dyna-Q+" in row for row in (*context.rows, *suite.rows))
+    (table,) = rows_about("agents", "DynaQ")
+    assert [row.split(" | ")[0] for row in table.rows] == ["| Dyna-Q"]
+
+
+def test_suite_shows_its_first_table() -> None:
+    (table,) = rows_about("models", "maximum_likelihood")
+    assert table.heading.startswith("adaptation-v1")
+    assert [row.split(" | ")[0] for row in table.rows] == ["| Dyna-Q, maximum likelihood"]
 
 
 def test_missing_document_has_no_tables() -> None:

@@ -6,7 +6,7 @@ The colours are those of the mazes' pictures, which readers with any colour visi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -187,6 +187,18 @@ def styled(plot: Callable[..., Figure], *arguments: Any) -> Figure:
         figure = plot(*arguments)
         figure.draw_without_rendering()  # ticks take their style when they are first drawn
     return figure
+
+
+def curve_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return a colour and a line for each of up to 28 curves, by name.
+
+    Colours are given by their codes: Matplotlib reads "C0" when it draws, in the style of then.
+    """
+    lines = ("-", "--", "-.", ":")
+    return {
+        name: {"color": CYCLE[at % len(CYCLE)], "linestyle": lines[at // len(CYCLE) % len(lines)]}
+        for at, name in enumerate(names)
+    }
 
 
 def empty_figure(size: tuple[float, float]) -> Figure:

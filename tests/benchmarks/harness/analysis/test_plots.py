@@ -12,6 +12,7 @@ from dynamaze.benchmarks.harness.analysis.plots import (
     COLOURS,
     CYCLE,
     STYLE,
+    curve_styles,
     panels,
     plot_style,
     styled,
@@ -65,4 +66,12 @@ def test_studies_have_no_other_colours() -> None:
     assert len(sources) > 100
     for path in sources:
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r'colou?r="[^"]+"|"tab:|"C\d"|plt\.style|rcParams', text), path
+        assert not re.search(r'colou?r="[^"]+"|"tab:|"C[\d{]|plt\.style|rcParams', text), path
+
+
+def test_curve_styles_are_distinct() -> None:
+    names = [str(number) for number in range(28)]
+    styles = curve_styles(names)
+    assert [*styles] == names
+    assert len({tuple(style.values()) for style in styles.values()}) == 28
+    assert {style["color"] for style in styles.values()} == {*CYCLE}

@@ -99,10 +99,9 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/created
 	@$(ALIVE) { $(PIP_INSTALL) torch && $(PIP_INSTALL) --editable ".[dev]"; } || $(FAILED)
 	@touch $@ $(VENV)/core
 
-$(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+$(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/created
 	@echo "Installing DynaMaze with what builds its site into $(VENV) ..."
-	@$(ALIVE) $(PIP_INSTALL) torch
-	@$(ALIVE) $(PIP_INSTALL) --editable ".[docs]"
+	@$(ALIVE) { $(PIP_INSTALL) torch && $(PIP_INSTALL) --editable ".[docs]"; } || $(FAILED)
 	@touch $@ $(VENV)/core
 
 # The lower bounds in pyproject.toml, as constraints.

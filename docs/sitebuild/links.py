@@ -18,6 +18,13 @@ PAGES = {
     "CHANGELOG.md": "site/changelog.md",
     "examples": "site/examples.md",
     "docs/environments": "environments.md",
+    **dict.fromkeys(
+        ("agents/dyna.py", "agents/linear", "agents/mapping", "agents/search"), "site/agents.md"
+    ),
+    **dict.fromkeys(("agents/learners", "agents/models"), "site/models.md"),
+    "agents/planning": "site/planners.md",
+    "agents/sb3": "site/api/sb3.md",
+    "agents/values": "site/values.md",
     **{
         f"examples/{path.name}": f"site/examples.md#{path.stem}"
         for path in sorted((ROOT / "examples").glob("*.py"))

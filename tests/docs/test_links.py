@@ -13,6 +13,7 @@ from sitebuild.links import DOCS, PAGES, ROOT, dead_links, file_text, for_site
     [
         ("guide", "../examples/own_model.py", "site/examples.md#own_model"),
         ("extending", "../examples", "site/examples.md"),
+        ("guide", "../agents/models", "site/models.md"),
         ("extending", "../CONTRIBUTING.md#layout", "site/contributing.md#layout"),
         ("guide", "distillation.md#peers", "distillation.md#peers"),
         ("site/models", "../guide.md", "../guide.md"),

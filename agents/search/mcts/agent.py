@@ -100,7 +100,7 @@ class TreeSettings:
     continue without adding nodes."""
     outcome_widening: tuple[float, float] | None = None
     """(factor, exponent) of progressive widening, for continuous states: an action with n visits
-    has about factor * n ** exponent outcomes; for models that are not tables. None for no bound."""
+    has about `factor * n ** exponent` outcomes; for models that are not tables. None: no bound."""
 
     def __post_init__(self) -> None:
         urgency, max_nodes = self.first_play_urgency, self.max_nodes

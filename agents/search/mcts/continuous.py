@@ -37,7 +37,7 @@ class ContinuousTreeSearch(Configurable):
         policy = ContinuousTreeSearch(env, model="simulator", simulations=200, depth=20)
         action, _ = policy.predict(observation)
 
-    A node with n visits has about factor * n ** exponent actions, each sampled uniformly from the
+    A node with n visits has about `factor * n ** exponent` actions, each sampled uniformly from the
     box; an action with n visits has about as many outcomes. The policy learns nothing; a model that
     another agent learns may be passed.
 

@@ -15,12 +15,12 @@ from dynamaze.distill.export.load import open_policy
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
 
-from ..common.options import Fraction, Seed32
+from ..common.options import Count, Fraction, Seed32, Size
 from ..common.registration import ENVIRONMENTS
 from ..viewer.advisor import Advisor
 from ..viewer.environment import make_env
 from ..viewer.walk import WalkSession, WalkState, play_in_terminal, play_in_window
-from .watched_envs import naming_student, student_observation
+from .watched_envs import given_options, naming_student, refusing_options, student_observation
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Play:
     """Play in the terminal, without a window: type w, a, s, d or arrow keys, then Enter."""
     layout: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Another layout: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
+    size: Annotated[Size | None, tyro.conf.arg(metavar="N")] = None
+    """Rows and columns of generated mazes."""
+    levels: Annotated[Count | None, tyro.conf.arg(metavar="N")] = None
+    """Number of generated mazes that take turns."""
     slip_probability: Annotated[Fraction | None, tyro.conf.arg(metavar="P")] = None
     """Probability that a step goes to one side of the chosen direction."""
     seed: Annotated[Seed32 | None, tyro.conf.arg(metavar="N")] = None
@@ -103,17 +107,18 @@ def make_maze(config: Play, student: Any = None) -> gym.Env[Any, Any]:
         student: a policy whose observations it has.
 
     Raises:
-        ValueError: it is not a maze, or does not show what the student observes.
+        ValueError: it is not a maze, has no such option, or does not show what the student
+            observes.
     """
     text_mode = "ansi_color" if sys.stdout.isatty() else "ansi"
-    more: dict[str, Any] = {} if student is None else student_observation(student, {})
-    with naming_student(config.agent, config.env_id, more):
+    options: dict[str, Any] = {} if student is None else student_observation(student, {})
+    options |= given_options(config)
+    with (
+        refusing_options(config.env_id, options),
+        naming_student(config.agent, config.env_id, options),
+    ):
         env = make_env(
-            config.env_id,
-            render_mode=text_mode if config.text else "rgb_array",
-            layout=config.layout,
-            slip_probability=config.slip_probability,
-            **more,
+            config.env_id, render_mode=text_mode if config.text else "rgb_array", **options
         )
     if not isinstance(env.unwrapped, MazeEnv):
         raise ValueError(

@@ -29,6 +29,7 @@ from ..common.options import (
     PositiveFraction,
     Range,
     Seed32,
+    Size,
     check_numbers,
 )
 from ..common.registration import ENVIRONMENTS
@@ -52,8 +53,10 @@ from .watched_envs import (
     GENERATED,
     GENERATED_STUDENT,
     agent_name,
+    given_options,
     make_agent_env,
     naming_student,
+    refusing_options,
     student_observation,
     suited_agent,
 )
@@ -88,7 +91,6 @@ DEFAULT_ENV_ID = "DynaMazeShortcut-v0"
 """Id of the environment, unless another one is given."""
 
 NumSteps = Annotated[int, Range(0, limit=10**15)]
-Size = Annotated[int, Range(3, limit=999)]
 
 
 @dataclass(frozen=True)
@@ -240,21 +242,12 @@ def make_watched_env(
         options = {name: options[name] for name in names}
     if student is not None and env_id in ENVIRONMENTS:
         options |= student_observation(student.policy, options)
-    for name in ("layout", "slip_probability", "size", "levels"):
-        if getattr(config, name) is not None:
-            options[name] = getattr(config, name)
-    try:
+    options |= given_options(config)
+    with refusing_options(env_id, options):
         if student is None:
             return make_agent_env(env_id, suited_agent(env_id, config.agent), options)
         with naming_student(config.policy, env_id, options):
             return make_env(env_id, **options)
-    except TypeError as error:
-        given = [name for name in options if f"'{name}'" in str(error)]
-        if not given:
-            raise
-        raise ValueError(
-            f"{given[0]}={options[given[0]]!r}; {env_id} has no such option"
-        ) from error
 
 
 def make_session(

@@ -163,6 +163,36 @@ def naming_student(student: str | None, env_id: str, options: Mapping[str, Any])
         raise ValueError(f"{Path(student).name} does not fit {env_id}: {error}") from None
 
 
+def given_options(config: Any) -> dict[str, Any]:
+    """Return the options of a maze that a command line has."""
+    options = {
+        name: getattr(config, name) for name in ("layout", "slip_probability", "size", "levels")
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@contextmanager
+def refusing_options(env_id: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Refuse in one sentence an option that an environment does not have.
+
+    Args:
+        env_id: id of the environment.
+        options: its arguments.
+
+    Raises:
+        ValueError: in place of the TypeError of Gymnasium.
+    """
+    try:
+        yield
+    except TypeError as error:
+        given = [name for name in options if f"'{name}'" in str(error)]
+        if not given:
+            raise
+        raise ValueError(
+            f"{given[0]}={options[given[0]]!r}; {env_id} has no such option"
+        ) from error
+
+
 def stored_spaces(agent: str) -> Spaces | None:
     """Return the spaces of the agent in a file; None for another agent.
 

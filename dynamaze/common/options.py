@@ -88,6 +88,7 @@ Seed = Annotated[int, Range(0, limit=10**18)]
 Seed32 = Annotated[int, Range(0, limit=2**32 - 1)]
 """Seed that torch and Stable-Baselines3 get as it is."""
 Count = Annotated[int, Range(1, limit=MOST_COUNT)]
+Size = Annotated[int, Range(3, limit=999)]
 Steps = Annotated[int, Range(1, limit=10**8)]
 """Real steps of a run that stores each."""
 PlanningSteps = Annotated[int, Range(0, limit=MOST_UPDATES)]

@@ -274,6 +274,7 @@ def test_wrong_option_is_reported(
         (["watch", "--steps", "-1"], "steps=-1; expected a whole number of at least 0"),
         (["watch", "--seed", "-1"], "seed=-1; expected a whole number of at least 0"),
         (["watch", "--size", "7"], "--size=7; DynaMazeShortcut-v0 has no such option"),
+        (["play", "--text", "--size", "7"], "--size=7; DynaMaze-v0 has no such option"),
         (["watch", "--layout", "nowhere.txt"], "layout='nowhere.txt' is neither"),
         (["watch", "--layout", "bad.txt"], "bad.txt: layout row 0, column 1"),
         (["play", "--text", "--slip-probability", "3"], "--slip-probability=3.0; expected"),

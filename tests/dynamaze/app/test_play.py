@@ -80,6 +80,12 @@ def test_text_play_reports_unknown_key() -> None:
     assert shown[-1] == "DynaMaze-v0: 2 steps, 0 times at the goal"
 
 
+def test_text_play_has_generated_sizes() -> None:
+    shown = play_text("\n", "--size", "7", "--levels", "1", "DynaMazeGenerated-v0")
+    rows = [line for line in shown if set(line) <= set("#.SGA ") and line.strip()]
+    assert {len(line.replace(" ", "")) for line in rows} == {7}
+
+
 def test_text_play_prints_maze() -> None:
     shown = play_text("s\n", "DynaMazeBlocking-v0")
     assert "...A....." in shown

@@ -57,7 +57,7 @@ def main(config: CardsConfig) -> None:
     pages: dict[Path, bytes] = {
         config.output / name: text.encode() for name, text in make_pages(tables).items()
     }
-    pages[config.output / f"{NAME}.png"] = figure_content(styled(suite_tables.plot, tables))
+    pages[config.output / f"{NAME}.png"] = figure_content(styled(suite_tables.plot, tables), dpi=80)
     main_page = config.output / INDEX
     write_together((main_page, pages.pop(main_page)), pages.items())
     for path in (main_page, *pages):

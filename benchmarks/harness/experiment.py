@@ -357,12 +357,13 @@ def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
         console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
 
 
-def figure_content(figure: Figure, kind: str = "png") -> bytes:
+def figure_content(figure: Figure, kind: str = "png", dpi: int = 150) -> bytes:
     """Return the content of a figure's file, which is equal for equal figures.
 
     Args:
         figure: the figure.
         kind: "png", "svg", "pdf" or another format of Matplotlib.
+        dpi: pixels per inch.
 
     Raises:
         ValueError: for an unknown format.
@@ -372,7 +373,7 @@ def figure_content(figure: Figure, kind: str = "png") -> bytes:
     content = io.BytesIO()
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with rc_context({"svg.hashsalt": "dynamaze"}):  # else the ids are random
-        figure.savefig(content, format=kind, dpi=150, metadata=dates.get(kind))
+        figure.savefig(content, format=kind, dpi=dpi, metadata=dates.get(kind))
     return content.getvalue()
 
 
